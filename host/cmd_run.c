@@ -1,0 +1,118 @@
+#include "config.h"
+
+#include "host/execute.h"
+#include "host/options.h"
+#include "host/settings.h"
+#include "host/walls.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static int set_quiet(void *target, const char *value, struct error **err)
+{
+  (void)value;
+  (void)err;
+  ((struct request *)target)->quiet = true;
+  return 0;
+}
+
+static int allow_missing(void *target, const char *value, struct error **err)
+{
+  return walls_parse(value, &((struct request *)target)->allowed_missing, err);
+}
+
+/* The table's functions take any command's target; request.h's take its own. */
+#define TAKE(function)                                                         \
+  static int take_##function(void *target, const char *value,                  \
+                             struct error **err)                               \
+  {                                                                            \
+    return request_##function(target, value, err);                             \
+  }
+
+TAKE(set_size)
+TAKE(set_timeout)
+TAKE(set_network)
+TAKE(set_name)
+TAKE(set_report)
+TAKE(add_libs)
+TAKE(add_env)
+TAKE(add_env_file)
+TAKE(add_secret)
+TAKE(add_mount)
+TAKE(add_tag)
+
+static const struct option_row options[] = {
+    {"max-capacity", "DPU", "size: 0.0625 (the default) or 1", take_set_size},
+    {"timeout", "MINUTES", "end it after this long (2880)", take_set_timeout},
+    {"extra-py-files", "PATH,…", ".py, .zip, .whl, .egg to import from",
+     take_add_libs},
+    {"env", "K=V|K", "set a variable, or pass the caller's on", take_add_env},
+    {"env-file", "FILE", "a line K=V each", take_add_env_file},
+    {"secret", "NAME=FILE", "as $NAME and /run/secrets/NAME, never logged",
+     take_add_secret},
+    {"mount", "SRC:DST[:ro|rw]", "show a folder or file inside (ro)",
+     take_add_mount},
+    {"network", "none|host", "none (the default), or the machine's own",
+     take_set_network},
+    {"name", "NAME", "the run's name (the script's)", take_set_name},
+    {"tag", "K=V", "a label, for the bill", take_add_tag},
+    {"report", "FILE|FD", "write the whole record as JSON", take_set_report},
+    {"quiet", NULL, "no line at the end", set_quiet},
+    {"allow-missing", "WALL,…", "accept: uid, cgroup, scratch, landlock",
+     allow_missing},
+};
+
+static void set_defaults(struct request *request,
+                         const struct command_line *line)
+{
+  if (request->size == NULL)
+    request->size = size_default();
+  if (request->timeout_ms == 0)
+    request->timeout_ms = REQUEST_TIMEOUT_DEFAULT_MS;
+  request->arguments = line->rest;
+  request->argument_count = line->rest_count;
+}
+
+static int refuse_script(const struct error *err)
+{
+  bool missing = err->code == ENOENT || err->code == ENOTDIR;
+  fprintf(stderr, "wafer: %s%s\n", err->text,
+          missing ? "; give the path of a Python script, or - for standard "
+                    "input"
+                  : "");
+  return missing ? EXIT_MISSING : EXIT_UNREADABLE;
+}
+
+static int run_run(void *target, const struct command_line *line,
+                   struct error **err)
+{
+  struct request *request = target;
+  struct settings settings = {0};
+  cleanup_error struct error *no_script = NULL;
+  set_defaults(request, line);
+  if (settings_load(&settings, err) < 0)
+    return -1;
+  request->allowed_missing |= settings.allow_missing;
+  if (request_open_script(request, line->words[0], &no_script) < 0)
+    return refuse_script(no_script);
+  return execute(request, err);
+}
+
+static void release_run(void *target)
+{
+  request_release(target);
+}
+
+const struct command command_run = {
+    .name = "run",
+    .usage = "SCRIPT [options] [-- ARGUMENTS…]",
+    .summary = "Run a Python script in a sandbox, metered and billed",
+    .options = options,
+    .option_count = ARRAY_LENGTH(options),
+    .words_min = 1,
+    .words_max = 1,
+    .takes_rest = true,
+    .target_bytes = sizeof(struct request),
+    .run = run_run,
+    .release = release_run,
+};

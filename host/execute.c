@@ -1,0 +1,362 @@
+#include "config.h"
+
+#include "host/execute.h"
+
+#include "base/clock.h"
+#include "host/heartbeat.h"
+#include "host/options.h"
+#include "host/process.h"
+#include "host/recover.h"
+#include "host/spec.h"
+#include "host/usage.h"
+#include "host/walls.h"
+#include "sandbox/rootfs.h"
+#include "sandbox/scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const unsigned wall_scratch = 1U << WALL_SCRATCH;
+static const unsigned wall_uid = 1U << WALL_UID;
+static const unsigned wall_landlock = 1U << WALL_LANDLOCK;
+
+/* From here on a stop is a thing that the run records: signals wait until the
+ * event loop takes them. Writing to a caller that is gone is an error like any
+ * other. */
+static void hold_signals(void)
+{
+  sigset_t held;
+  sigemptyset(&held);
+  sigaddset(&held, SIGINT);
+  sigaddset(&held, SIGTERM);
+  sigaddset(&held, SIGHUP);
+  sigprocmask(SIG_BLOCK, &held, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+/* The plain user's own id is used where he may have no other, and where he
+ * accepted it to mount a folder for writing. */
+static bool uses_own_id(const struct execution *execution, unsigned missing)
+{
+  if (geteuid() == 0)
+    return false;
+  if (missing & wall_uid)
+    return true;
+  for (size_t i = 0; i < execution->request->mount_count; i++)
+    if (!execution->request->mounts[i].read_only)
+      return true;
+  return false;
+}
+
+static int check_walls(struct execution *execution, struct error **err)
+{
+  const struct request *request = execution->request;
+  unsigned missing = 0;
+  if (walls_missing(&missing, err) < 0)
+    return -1;
+  execution->ids.own = uses_own_id(execution, missing);
+  if (execution->ids.own && !(missing & wall_uid) &&
+      !(request->allowed_missing & wall_uid))
+    return error_make(err, EPERM,
+                      "--mount …:rw needs an id-mapped mount, which only root "
+                      "can make; run as root, or as your own user without the "
+                      "uid wall: --allow-missing=%s",
+                      walls_text(missing | wall_uid));
+  if (execution->ids.own)
+    missing |= wall_uid;
+  if (walls_require(missing, request->allowed_missing, err) < 0)
+    return -1;
+  execution->missing = missing;
+  for (unsigned wall = 0; wall < WALL_COUNT; wall++)
+    if (missing & 1U << wall)
+      text_list_add(&execution->run.walls_missing, wall_name(wall));
+  return 0;
+}
+
+static void describe(struct execution *execution)
+{
+  const struct request *request = execution->request;
+  struct run *run = &execution->run;
+  const struct size *size = request->size;
+  run_set_text(&run->name, request->name ? request->name : request->script.name);
+  run_set_text(&run->script, request->script_path);
+  run_set_text(&run->network, request->host_network ? "host" : "none");
+  run_set_text(&run->library_set, "none");
+  run_set_size(run, size);
+  run->timeout_ms = request->timeout_ms;
+  run->price = *price_current();
+  run->state = STATE_STARTING;
+  run->created_realtime_ns = clock_realtime_ns();
+  run->usage.memory_limit_bytes = size->memory_bytes;
+  for (size_t i = 0; i < request->argument_count; i++)
+    text_list_add(&run->arguments, request->arguments[i]);
+  for (size_t i = 0; i < request->env_count; i++)
+    text_list_add(&run->env_names, request->env[i].name);
+  for (size_t i = 0; i < request->secret_count; i++)
+    text_list_add(&run->secret_names, request->secrets[i].name);
+  for (size_t i = 0; i < request->mount_count; i++)
+    text_list_add(&run->mounts, request->mounts[i].text);
+  for (size_t i = 0; i < request->tags.count; i++) {
+    cleanup_free char *key = xstrdup(request->tags.items[i]);
+    char *value = strchr(key, '=');
+    *value = '\0';
+    run_set_tag(run, key, value + 1);
+  }
+  process_identify(getpid(), &run->owner);
+}
+
+static int make_mask(struct execution *execution, struct error **err)
+{
+  const struct request *request = execution->request;
+  cleanup_free struct iovec *secrets =
+      xcalloc(request->secret_count, sizeof *secrets);
+  for (size_t i = 0; i < request->secret_count; i++)
+    secrets[i] = (struct iovec){.iov_base = request->secrets[i].bytes,
+                                .iov_len = request->secrets[i].count};
+  return mask_new(secrets, request->secret_count, &execution->mask, err);
+}
+
+static int open_run_files(struct execution *execution, struct error **err)
+{
+  const struct run *run = &execution->run;
+  execution->run_dir = store_run_dir(execution->store, run->id, 0, err);
+  if (execution->run_dir < 0)
+    return -1;
+  int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  execution->result_fd = openat(execution->run_dir, "result", flags, 0600);
+  execution->heartbeat_fd =
+      openat(execution->run_dir, "heartbeat", flags, 0600);
+  if (execution->result_fd < 0 || execution->heartbeat_fd < 0)
+    return error_errno(err, "make the run's files in %s",
+                       store_dir(execution->store));
+  /* The outcome must find room, however full the disk is by then. */
+  if (fallocate(execution->result_fd, FALLOC_FL_KEEP_SIZE, 0,
+                RESULT_MAX_BYTES) < 0 &&
+      errno != EOPNOTSUPP)
+    return error_errno(err, "make room for the run's result in %s",
+                       store_dir(execution->store));
+  return 0;
+}
+
+static int open_books(struct execution *execution, struct error **err)
+{
+  if (store_open(NULL, STORE_WRITE, &execution->store, err) < 0)
+    return -1;
+  if (recover_dead_runs(execution->store, err) < 0)
+    return -1;
+  if (run_new_id(&execution->run, err) < 0)
+    return -1;
+  if (open_run_files(execution, err) < 0)
+    return -1;
+  return store_insert_run(execution->store, &execution->run, err);
+}
+
+/* What can be made while the interpreter starts. */
+static int make_rooms(struct execution *execution, struct error **err)
+{
+  const struct size *size = execution->request->size;
+  struct limits limits = {
+      .cpu_milli = (unsigned)size->cpu_milli,
+      .memory_bytes = (uint64_t)size->memory_bytes,
+      .pids_max = (unsigned)size->pids_max,
+      .scratch_bytes = (uint64_t)size->scratch_bytes,
+  };
+  if (cgroup_create(NULL, execution->run.id, &limits, &execution->cgroup, err) <
+      0)
+    return -1;
+  if (execution->missing & wall_scratch)
+    return 0;
+  cleanup_fd int dir = open(store_dir(execution->store),
+                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  execution->scratch_fd =
+      scratch_create(dir, (uint64_t)size->scratch_bytes, err);
+  return execution->scratch_fd < 0 ? -1 : 0;
+}
+
+/* Real root clones what the sandbox mounts, since the sandbox's own ids may not
+ * be able to reach it; a plain user's sandbox does it by path. */
+static int park(struct execution *execution, struct error **err)
+{
+  const struct request *request = execution->request;
+  cleanup_fd int python_tree = -1;
+  cleanup_free char *paths = NULL;
+  struct sandbox_place place = {
+      .host_network = request->host_network,
+      .scratch_fd = execution->scratch_fd,
+      .scratch_bytes = (uint64_t)request->size->scratch_bytes,
+  };
+  if (geteuid() == 0) {
+    execution->ids = namespace_ids_of_pid(execution->sandbox.keeper_pid);
+    python_tree = rootfs_clone(launch_python_dir(), true, err);
+    if (python_tree < 0)
+      return -1;
+  } else {
+    if (namespace_ids_of_user(execution->sandbox.keeper_pid,
+                              execution->ids.own, &execution->ids, err) < 0)
+      return -1;
+    paths = spec_tree_paths(request, &place.tree_paths_count);
+  }
+  place.python_tree = python_tree;
+  place.tree_paths = paths;
+  place.ids = execution->ids;
+  if (place.scratch_fd >= 0 &&
+      scratch_give(place.scratch_fd, place.ids.job_uid, place.ids.job_gid,
+                   err) < 0)
+    return -1;
+  return sandbox_park(&execution->sandbox, &place, err);
+}
+
+static int make_sandbox(struct execution *execution, struct error **err)
+{
+  if (zygote_wait(&execution->zygote, err) < 0)
+    return -1;
+  run_set_text(&execution->run.python_version,
+               execution->zygote.python_version);
+  if (sandbox_fork(&execution->zygote, execution->request->host_network,
+                   execution->result_fd, &execution->sandbox, err) < 0)
+    return -1;
+  if (cgroup_place(execution->cgroup, execution->sandbox.job_pid, err) < 0)
+    return -1;
+  if (park(execution, err) < 0)
+    return -1;
+  process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
+  return 0;
+}
+
+static int release_job(struct execution *execution, struct error **err)
+{
+  struct spec_bundle bundle = {0};
+  int result = spec_make(execution->request, &execution->ids,
+                         !(execution->missing & wall_landlock),
+                         execution->cgroup != NULL, &bundle, err);
+  if (result == 0) {
+    /* Durable before it runs: what is released is booked, come what may. */
+    execution->run.started_realtime_ns = clock_realtime_ns();
+    result = store_update_run(execution->store, &execution->run,
+                              EVENT_RELEASED, err);
+  }
+  if (result == 0)
+    result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
+                             bundle.fd_count, &execution->released_ns, err);
+  if (execution->released_ns != 0)
+    heartbeat_write(execution->heartbeat_fd, execution->released_ns, -1);
+  spec_bundle_release(&bundle);
+  return result;
+}
+
+static int run_job(struct execution *execution, struct outcome *outcome,
+                   struct error **err)
+{
+  if (make_rooms(execution, err) < 0)
+    return error_wrap(err, "set the sandbox up");
+  if (make_sandbox(execution, err) < 0 || release_job(execution, err) < 0)
+    return error_wrap(err, "set the sandbox up");
+  return supervise(execution, outcome, err);
+}
+
+/* Ends the sandbox, if it lives, and waits for its keeper: only then are the
+ * counters final, and the cgroup empty. */
+static void tear_down(struct execution *execution)
+{
+  struct pollfd keeper = {.fd = execution->sandbox.keeper_pidfd,
+                          .events = POLLIN};
+  fd_close(&execution->sandbox.keeper_fd);
+  while (keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 && errno == EINTR)
+    continue;
+  sandbox_close(&execution->sandbox);
+  zygote_stop(&execution->zygote);
+  fd_close(&execution->scratch_fd);
+}
+
+static void remove_cgroup(struct execution *execution)
+{
+  cleanup_error struct error *err = NULL;
+  if (cgroup_destroy(steal_pointer(&execution->cgroup), &err) < 0)
+    fprintf(stderr, "wafer: %s\n", err->text);
+}
+
+static void read_usage(struct execution *execution)
+{
+  struct run_usage *usage = &execution->run.usage;
+  struct cgroup_usage counted;
+  cleanup_error struct error *ignored = NULL;
+  if (cgroup_usage(execution->cgroup, &counted, &ignored) == 0)
+    usage_set_cgroup(usage, &counted, cgroup_source(execution->cgroup));
+}
+
+/* Books the run's end. Where it never was released, its failure is its end. */
+static int book(struct execution *execution, const struct outcome *outcome,
+                const struct error *failure, struct error **err)
+{
+  struct run *run = &execution->run;
+  enum event event = EVENT_HOST_FAILED;
+  run->completed_realtime_ns = clock_realtime_ns();
+  if (failure == NULL) {
+    event = explain(execution, outcome);
+  } else {
+    run->exit_status = EXIT_WAFER;
+    run->reason.kind =
+        execution->released_ns != 0 ? REASON_HOST_FAILED : REASON_SETUP;
+    run_set_text(&run->reason.text, failure->text);
+    if (execution->released_ns != 0)
+      run->duration_ns = clock_monotonic_ns() - execution->released_ns;
+    else
+      run->started_realtime_ns = 0;
+  }
+  return store_end_run(execution->store, run, event, err);
+}
+
+static void release_execution(struct execution *execution)
+{
+  fd_close(&execution->run_dir);
+  fd_close(&execution->result_fd);
+  fd_close(&execution->heartbeat_fd);
+  store_close(execution->store);
+  mask_free(execution->mask);
+  run_release(&execution->run);
+}
+
+int execute(const struct request *request, struct error **err)
+{
+  __attribute__((cleanup(release_execution))) struct execution execution = {
+      .request = request,
+      .zygote = ZYGOTE_INIT,
+      .sandbox = SANDBOX_INIT,
+      .scratch_fd = -1,
+      .run_dir = -1,
+      .result_fd = -1,
+      .heartbeat_fd = -1,
+  };
+  struct outcome outcome = {0};
+  run_init(&execution.run);
+  hold_signals();
+  if (check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0)
+    return -1;
+  describe(&execution);
+  if (zygote_start(&execution.zygote, err) < 0)
+    return -1;
+  if (open_books(&execution, err) < 0) {
+    tear_down(&execution);
+    return -1;
+  }
+  cleanup_error struct error *failure = NULL;
+  run_job(&execution, &outcome, &failure);
+  tear_down(&execution);
+  read_usage(&execution);
+  int booked = book(&execution, &outcome, failure, err);
+  remove_cgroup(&execution);
+  free(outcome.report);
+  summary_print(&execution.run, request->quiet);
+  if (booked < 0)
+    return error_wrap(err, "the run %s ended, but isn't booked yet; the next "
+                           "wafer command will try again",
+                      execution.run.id);
+  if (request->has_report &&
+      summary_report(&execution.run, request->report_fd, err) < 0)
+    return -1;
+  return (int)execution.run.exit_status;
+}

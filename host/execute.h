@@ -1,0 +1,70 @@
+/* Running one request to its end, without a server.
+ *
+ *   execute.c    the steps: zygote, store, cgroup, scratch, sandbox, release
+ *   supervise.c  the event loop while the job runs
+ *   explain.c    why it ended
+ *   summary.c    what is printed and reported at the end
+ *   recover.c    the runs of a wafer that was killed
+ *
+ * The zygote starts first and everything that needs no sandbox happens while
+ * its interpreter does. No byte of the script runs before the run is durable in
+ * the store with its keeper's pid. */
+#ifndef WAFER_HOST_EXECUTE_H
+#define WAFER_HOST_EXECUTE_H
+
+#include "base/mask.h"
+#include "host/request.h"
+#include "jobs/store.h"
+#include "runtime/launch.h"
+#include "runtime/result.h"
+#include "sandbox/cgroup.h"
+
+/* Everything that a run in progress holds. */
+struct execution {
+  const struct request *request;
+  struct run run; /* its record */
+  struct store *store;
+  struct mask *mask; /* of the request's secrets */
+  struct zygote zygote;
+  struct sandbox sandbox;
+  struct cgroup *cgroup;
+  struct namespace_ids ids;
+  unsigned missing; /* walls, see walls.h */
+  int scratch_fd;
+  int run_dir;
+  int result_fd;
+  int heartbeat_fd;
+  int64_t released_ns; /* CLOCK_MONOTONIC; 0: never */
+};
+
+/* What the event loop saw. */
+struct outcome {
+  int64_t ended_ns; /* when the host saw that the sandbox was dead */
+  bool have_result;
+  struct result result;
+  int stop_signal; /* SIGINT, SIGTERM or SIGHUP that asked it to stop; or 0 */
+  bool timed_out;
+  bool out_of_memory;
+  char *report; /* of the report pipe: untrusted text; owned */
+  size_t report_count;
+};
+
+/* Runs it; returns the exit status. Whatever goes wrong once the run is in the
+ * store is in its record, too. */
+int execute(const struct request *request, struct error **err);
+
+/* The event loop: returns when the sandbox is dead and its output handed on. */
+int supervise(struct execution *execution, struct outcome *outcome,
+              struct error **err);
+
+/* Fills in the record's exit_status, signal, reason, duration and usage from
+ * what was seen, and returns the event that ends the run. */
+enum event explain(struct execution *execution, const struct outcome *outcome);
+
+/* Prints the explanation and the last line on stderr, unless quiet. */
+void summary_print(const struct run *run, bool quiet);
+
+/* Writes the whole record as one JSON document. */
+int summary_report(const struct run *run, int fd, struct error **err);
+
+#endif

@@ -1,0 +1,30 @@
+# Everything but main, so that the tests link the same objects.
+noinst_LIBRARIES += libhost.a
+libhost_a_SOURCES = \
+  host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
+  host/cmd_show.c \
+  host/execute.c host/execute.h \
+  host/explain.c \
+  host/format.c host/format.h \
+  host/heartbeat.c host/heartbeat.h \
+  host/options.c host/options.h \
+  host/process.c host/process.h \
+  host/recover.c host/recover.h \
+  host/report.c host/report.h \
+  host/request.c host/request.h host/request_mount.c \
+  host/settings.c host/settings.h \
+  host/spec.c host/spec.h \
+  host/stream.c host/stream.h \
+  host/summary.c host/supervise.c \
+  host/usage.c host/usage.h \
+  host/walls.c host/walls.h
+libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
+  $(EVENT_CFLAGS)
+
+bin_PROGRAMS += wafer
+wafer_SOURCES = host/main.c
+wafer_LDADD = libhost.a libjobs.a libruntime.a libsandbox.a libbase.a \
+  $(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) -lm
+
+dist_man_MANS += docs/wafer.1
+EXTRA_DIST += README.md examples scripts/fetch-example-data

@@ -1,0 +1,19 @@
+/* Processes, named so that a reused pid isn't taken for the old one. */
+#ifndef WAFER_HOST_PROCESS_H
+#define WAFER_HOST_PROCESS_H
+
+#include "jobs/run.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Fills in pid, start time and boot id; all zero where it is gone. */
+void process_identify(pid_t pid, struct run_process *process);
+
+/* Whether that very process lives; a zombie doesn't. */
+bool process_lives(const struct run_process *process);
+
+/* Waits until it is dead, at most timeout_ms; then kills it. */
+void process_await_end(const struct run_process *process, int timeout_ms);
+
+#endif

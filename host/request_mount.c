@@ -1,0 +1,127 @@
+#include "config.h"
+
+#include "host/request.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Folders of the sandbox's own, which a mount may not touch. Those that a
+ * mount may be placed in are made on a root that is otherwise empty. */
+static const char *const system_folders[] = {
+    "/bin",  "/dev", "/etc",  "/lib", "/lib64", "/opt/wafer",
+    "/proc", "/run", "/sbin", "/sys", "/usr",   "/var",
+};
+
+static bool is_at_or_below(const char *path, const char *folder)
+{
+  size_t length = strlen(folder);
+  return strncmp(path, folder, length) == 0 &&
+         (path[length] == '\0' || path[length] == '/');
+}
+
+/* "/a//b/" becomes "/a/b"; "." and ".." are refused. */
+static int normalize(const char *path, char **result, struct error **err)
+{
+  cleanup_free char *copy = xstrdup(path);
+  cleanup_free char *clean = xcalloc(strlen(path) + 2, 1);
+  char *end = clean, *rest = copy;
+  for (char *part = strsep(&rest, "/"); part != NULL;
+       part = strsep(&rest, "/")) {
+    if (*part == '\0')
+      continue;
+    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
+      return error_make(err, EINVAL, "%s: . and .. have no place in it", path);
+    *end++ = '/';
+    end = stpcpy(end, part);
+  }
+  *result = steal_pointer(&clean);
+  return 0;
+}
+
+static int check_target(const struct request *request, const char *target,
+                        struct error **err)
+{
+  if (target[0] == '\0' || strcmp(target, "/tmp") == 0)
+    return error_make(err, EINVAL,
+                      "the sandbox's own root and /tmp can't be mounted over");
+  for (size_t i = 0; i < ARRAY_LENGTH(system_folders); i++)
+    if (is_at_or_below(target, system_folders[i]))
+      return error_make(err, EINVAL,
+                        "%s is in the sandbox's own %s; take /data, say",
+                        target, system_folders[i]);
+  for (size_t i = 0; i < request->mount_count; i++)
+    if (is_at_or_below(target, request->mounts[i].target) ||
+        is_at_or_below(request->mounts[i].target, target))
+      return error_make(err, EINVAL, "%s and %s lie in one another", target,
+                        request->mounts[i].target);
+  return 0;
+}
+
+static void release_mount(struct request_mount *mount)
+{
+  free(mount->text);
+  free(mount->source);
+  free(mount->target);
+}
+
+static int find_source(struct request_mount *mount, const char *path,
+                       struct error **err)
+{
+  struct stat status;
+  mount->source = realpath(path, NULL);
+  if (mount->source == NULL || stat(mount->source, &status) < 0)
+    return error_errno(err, "%s can't be mounted", path);
+  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+    return error_make(err, EINVAL, "%s is neither a folder nor a file", path);
+  mount->is_file = S_ISREG(status.st_mode);
+  mount->uid = status.st_uid;
+  mount->gid = status.st_gid;
+  return 0;
+}
+
+static bool cut_ending(char *text, const char *ending)
+{
+  size_t length = strlen(text), cut = strlen(ending);
+  if (length < cut || strcmp(text + length - cut, ending) != 0)
+    return false;
+  text[length - cut] = '\0';
+  return true;
+}
+
+static int read_mount(const struct request *request, const char *value,
+                      struct request_mount *mount, struct error **err)
+{
+  cleanup_free char *copy = xstrdup(value);
+  mount->read_only = !cut_ending(copy, ":rw");
+  if (mount->read_only)
+    cut_ending(copy, ":ro");
+  char *colon = strrchr(copy, ':');
+  if (colon == NULL || colon == copy || colon[1] != '/')
+    return error_make(err, EINVAL,
+                      "\"%s\" isn't SRC:DST[:ro|rw] with an absolute DST",
+                      value);
+  *colon = '\0';
+  if (normalize(colon + 1, &mount->target, err) < 0 ||
+      check_target(request, mount->target, err) < 0 ||
+      find_source(mount, copy, err) < 0)
+    return -1;
+  mount->text = xasprintf("%s:%s:%s", mount->source, mount->target,
+                          mount->read_only ? "ro" : "rw");
+  return 0;
+}
+
+int request_add_mount(struct request *request, const char *value,
+                      struct error **err)
+{
+  struct request_mount mount = {0};
+  if (read_mount(request, value, &mount, err) < 0) {
+    release_mount(&mount);
+    return -1;
+  }
+  request->mounts = xreallocarray(request->mounts, request->mount_count + 1,
+                                  sizeof *request->mounts);
+  request->mounts[request->mount_count++] = mount;
+  return 0;
+}

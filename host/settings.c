@@ -1,0 +1,145 @@
+#include "config.h"
+
+#include "host/settings.h"
+
+#include "base/fd.h"
+#include "host/walls.h"
+#include "jobs/home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SETTINGS_MAX_BYTES = 1 << 16 };
+
+static const char BLANKS[] = " \t\r";
+
+/* A key, and what takes its value. */
+struct setting {
+  const char *key;
+  int (*take)(struct settings *settings, const char *value, struct error **err);
+};
+
+static int take_allow_missing(struct settings *settings, const char *value,
+                              struct error **err)
+{
+  return walls_parse(value, &settings->allow_missing, err);
+}
+
+static const struct setting known[] = {
+    {"allow_missing", take_allow_missing},
+};
+
+/* Cuts blanks off both ends, in place. */
+static char *trim(char *text)
+{
+  text += strspn(text, BLANKS);
+  size_t length = strlen(text);
+  while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+    text[--length] = '\0';
+  return text;
+}
+
+static int take_line(char *line, bool *given, struct settings *settings,
+                     struct error **err)
+{
+  line = trim(line);
+  if (line[0] == '\0' || line[0] == '#')
+    return 0;
+  char *equals = strchr(line, '=');
+  if (equals == NULL)
+    return error_make(err, EINVAL,
+                      "\"%s\" has no equals sign: write \"key = value\", or # "
+                      "before a comment",
+                      line);
+  *equals = '\0';
+  const char *key = trim(line);
+  const char *value = trim(equals + 1);
+  for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+    if (strcmp(known[i].key, key) != 0)
+      continue;
+    if (given[i])
+      return error_make(err, EINVAL,
+                        "%s is given twice: put all of it on one line", key);
+    given[i] = true;
+    if (known[i].take(settings, value, err) < 0)
+      return error_wrap(err, "%s", key);
+    return 0;
+  }
+  return error_make(err, EINVAL,
+                    "there is no setting \"%s\"; the one that there is: "
+                    "allow_missing",
+                    key);
+}
+
+int settings_parse(const char *text, const char *file,
+                   struct settings *settings, struct error **err)
+{
+  *settings = (struct settings){0};
+  bool given[ARRAY_LENGTH(known)] = {false};
+  cleanup_free char *copy = xstrdup(text);
+  char *rest = copy;
+  int number = 0;
+  for (char *line = strsep(&rest, "\n"); line != NULL;
+       line = strsep(&rest, "\n")) {
+    number++;
+    if (take_line(line, given, settings, err) < 0)
+      return error_wrap(err, "%s:%d", file, number);
+  }
+  return 0;
+}
+
+int settings_path(char **path, struct error **err)
+{
+  cleanup_free char *dir = NULL;
+  if (home_config_dir(&dir, err) < 0)
+    return -1;
+  *path = xasprintf("%s/wafer.conf", dir);
+  return 0;
+}
+
+/* Who may write to it decides which walls stand. */
+static int check_owner(int fd, const char *path, struct error **err)
+{
+  struct stat status;
+  if (fstat(fd, &status) < 0)
+    return error_errno(err, "%s", path);
+  if (!S_ISREG(status.st_mode))
+    return error_make(err, EINVAL, "%s is no regular file", path);
+  if (status.st_uid != geteuid() && status.st_uid != 0)
+    return error_make(err, EPERM,
+                      "%s belongs to uid %u, not to uid %u, who runs this",
+                      path, status.st_uid, geteuid());
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return error_make(err, EPERM, "others may write to %s: chmod go-w it",
+                      path);
+  return 0;
+}
+
+int settings_load(struct settings *settings, struct error **err)
+{
+  *settings = (struct settings){0};
+  cleanup_error struct error *homeless = NULL;
+  cleanup_free char *path = NULL;
+  if (settings_path(&path, &homeless) < 0)
+    return 0;
+  /* O_NONBLOCK: a FIFO must not hold us up before it is refused. */
+  cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+    return 0;
+  if (fd < 0)
+    return error_errno(err, "open %s", path);
+  if (check_owner(fd, path, err) < 0)
+    return -1;
+  cleanup_free char *text = NULL;
+  size_t count;
+  if (fd_read_all(fd, SETTINGS_MAX_BYTES, &text, &count, err) < 0)
+    return error_wrap(err, "%s", path);
+  if (strlen(text) != count)
+    return error_make(err, EINVAL, "%s holds a zero byte, so it is no text",
+                      path);
+  return settings_parse(text, path, settings, err);
+}

@@ -1,0 +1,31 @@
+/* The configuration file: wafer.conf in home_config_dir (jobs/home.h).
+ *
+ * A line is "key = value"; blanks around either don't count, a line whose first
+ * character is # is a comment, and an empty one is nothing. A key is given
+ * once. There is one:
+ *
+ *   allow_missing = cgroup, scratch
+ *       the walls that every run may do without (host/walls.h) */
+#ifndef WAFER_HOST_SETTINGS_H
+#define WAFER_HOST_SETTINGS_H
+
+#include "base/error.h"
+
+struct settings {
+  unsigned allow_missing; /* a set of walls */
+};
+
+/* The file's path, which the caller frees. ENOENT: no home is known. */
+int settings_path(char **path, struct error **err);
+
+/* Reads the file; one that isn't there, or no home to have one in, is as good
+ * as an empty one. It must be ours or root's, and nobody else's to write
+ * (EPERM). An error names file and line, what is wrong and what would be right.
+ */
+int settings_load(struct settings *settings, struct error **err);
+
+/* Reads a text; `file` is what errors call it. */
+int settings_parse(const char *text, const char *file,
+                   struct settings *settings, struct error **err);
+
+#endif

@@ -1,0 +1,58 @@
+#include "config.h"
+
+#include "host/execute.h"
+
+#include "base/fd.h"
+#include "host/format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_reason(const struct run *run)
+{
+  if (run->reason.kind == REASON_NONE || run->reason.text == NULL)
+    return;
+  cleanup_free char *text = format_safe(run->reason.text);
+  fprintf(stderr, "wafer: %s\n", text);
+}
+
+static void print_missing(const struct run *run)
+{
+  if (run->walls_missing.count == 0)
+    return;
+  fputs("wafer: it ran without", stderr);
+  for (size_t i = 0; i < run->walls_missing.count; i++)
+    fprintf(stderr, "%s %s", i ? "," : " these walls:",
+            run->walls_missing.items[i]);
+  fputc('\n', stderr);
+}
+
+void summary_print(const struct run *run, bool quiet)
+{
+  if (quiet)
+    return;
+  char wall[FORMAT_SIZE], dpu[FORMAT_SIZE], cpu[FORMAT_SIZE];
+  char peak[FORMAT_SIZE], limit[FORMAT_SIZE], cost[PRICE_TEXT_SIZE];
+  price_format(&run->price, run->micro_dpu_seconds, PRICE_DECIMALS, cost);
+  print_missing(run);
+  print_reason(run);
+  fprintf(stderr,
+          "wafer: %s · %s wall · %lld s billed · %s DPU-s · %s CPU · "
+          "%s of %s peak · %s\n",
+          state_name(run->state), format_seconds(run->duration_ns, wall),
+          (long long)run->billed_seconds,
+          format_dpu_seconds(run->micro_dpu_seconds, dpu),
+          format_seconds(run->usage.cpu_ns, cpu),
+          format_bytes(run->usage.memory_peak_bytes, peak),
+          format_bytes(run->usage.memory_limit_bytes, limit), cost);
+}
+
+int summary_report(const struct run *run, int fd, struct error **err)
+{
+  cleanup_free char *text = run_to_text(run);
+  if (fd_write_all(fd, text, strlen(text), err) < 0 ||
+      fd_write_all(fd, "\n", 1, err) < 0)
+    return error_wrap(err, "--report");
+  return 0;
+}

@@ -1,0 +1,398 @@
+/* One event loop; every event has a function below, named when_…. */
+#include "config.h"
+
+#include "host/execute.h"
+
+#include "base/clock.h"
+#include "host/heartbeat.h"
+#include "host/stream.h"
+#include "sandbox/seccomp_notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+  GRACE_MS = 5000,     /* from the first signal to SIGKILL */
+  STACK_WAIT_MS = 200, /* for a job to write its stack before it is ended */
+  HEARTBEAT_MS = 1000,
+  REPORT_MAX_BYTES = 64 << 10,
+  /* Refused calls that are answered at once; from then on one each
+   * REFUSAL_PAUSE_MS, so that a job that does nothing else costs the host
+   * nothing worth counting. */
+  REFUSALS_AT_ONCE = 1000,
+  REFUSAL_PAUSE_MS = 10,
+  EVENTS_MAX = 16,
+};
+
+struct supervision {
+  struct execution *execution;
+  struct outcome *outcome;
+  struct event_base *loop;
+  struct stream out;
+  struct stream err_stream;
+  struct event *events[EVENTS_MAX]; /* all, to be freed */
+  size_t event_count;
+  struct event *keeper;
+  struct event *report;
+  struct event *kill_timer;
+  struct event *stop_timer; /* after the stack of a run that timed out */
+  struct event *refusal;
+  struct event *refusal_timer;
+  int64_t refusals;
+  bool keeper_is_dead;
+  bool signalled; /* by this host: a first time */
+  struct error *failure;
+};
+
+static struct timeval milliseconds(int64_t ms)
+{
+  return (struct timeval){.tv_sec = ms / 1000,
+                          .tv_usec = (ms % 1000) * 1000};
+}
+
+/* The job may be dead already; then there is nobody to tell. */
+static void tell_job(struct supervision *self, int signal_number)
+{
+  cleanup_error struct error *ignored = NULL;
+  sandbox_signal(&self->execution->sandbox, signal_number, &ignored);
+}
+
+/* A failure to store a step doesn't stop the run; it is told at the end. */
+static void record(struct supervision *self, enum event event)
+{
+  cleanup_error struct error *err = NULL;
+  struct execution *execution = self->execution;
+  if (store_update_run(execution->store, &execution->run, event, &err) < 0 &&
+      self->failure == NULL)
+    self->failure = steal_pointer(&err);
+}
+
+static void end_loop_if_done(struct supervision *self)
+{
+  if (self->keeper_is_dead && self->out.done && self->err_stream.done)
+    event_base_loopbreak(self->loop);
+}
+
+static void when_stream_done(void *argument)
+{
+  end_loop_if_done(argument);
+}
+
+static void when_keeper_dead(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  self->outcome->ended_ns = clock_monotonic_ns();
+  self->keeper_is_dead = true;
+  end_loop_if_done(self);
+}
+
+static void kill_job(struct supervision *self)
+{
+  tell_job(self, SIGKILL);
+}
+
+static void when_grace_over(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  kill_job(argument);
+}
+
+static void begin_stop(struct supervision *self, int signal_number)
+{
+  struct timeval grace = milliseconds(GRACE_MS);
+  self->signalled = true;
+  tell_job(self, signal_number);
+  event_add(self->kill_timer, &grace);
+}
+
+/* The second signal kills; when the job is dead already and only its output
+ * waits for a caller that doesn't read, it ends that wait. */
+static void when_signal(evutil_socket_t signal_number, short what,
+                        void *argument)
+{
+  (void)what;
+  struct supervision *self = argument;
+  if (self->keeper_is_dead) {
+    stream_abandon(&self->out);
+    stream_abandon(&self->err_stream);
+    return;
+  }
+  if (self->outcome->stop_signal != 0 || self->signalled) {
+    kill_job(self);
+    return;
+  }
+  self->outcome->stop_signal = (int)signal_number;
+  begin_stop(self, (int)signal_number);
+  record(self, EVENT_STOP_ASKED);
+}
+
+static void when_time_up(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  struct timeval wait = milliseconds(STACK_WAIT_MS);
+  if (self->signalled)
+    return;
+  self->outcome->timed_out = true;
+  self->signalled = true;
+  tell_job(self, JOB_STACK_SIGNAL);
+  event_add(self->stop_timer, &wait);
+  record(self, EVENT_TIME_UP);
+}
+
+static void when_stack_waited(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  begin_stop(argument, SIGTERM);
+}
+
+static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct execution *execution = ((struct supervision *)argument)->execution;
+  struct cgroup_usage usage;
+  cleanup_error struct error *ignored = NULL;
+  int64_t cpu_ns = -1;
+  if (cgroup_usage(execution->cgroup, &usage, &ignored) == 0)
+    cpu_ns = usage.cpu_ns;
+  heartbeat_write(execution->heartbeat_fd, execution->released_ns, cpu_ns);
+}
+
+/* What comes beyond the cap is read and dropped, lest the job wait. Returns
+ * false at the end. */
+static bool read_report(struct supervision *self)
+{
+  struct outcome *outcome = self->outcome;
+  char bytes[4096];
+  ssize_t got = read(self->execution->sandbox.report_fd, bytes, sizeof bytes);
+  size_t room = REPORT_MAX_BYTES - outcome->report_count;
+  if (got <= 0)
+    return false;
+  size_t taken = (size_t)got < room ? (size_t)got : room;
+  memcpy(outcome->report + outcome->report_count, bytes, taken);
+  outcome->report_count += taken;
+  return true;
+}
+
+static void when_report(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  if (!read_report(self))
+    event_del(self->report);
+}
+
+static void when_refused(evutil_socket_t fd, short what, void *argument)
+{
+  (void)what;
+  struct supervision *self = argument;
+  const char *name = NULL;
+  cleanup_error struct error *err = NULL;
+  int got = seccomp_notify_answer(fd, &name, &err);
+  if (got < 0) {
+    event_del(self->refusal);
+    return;
+  }
+  if (got > 0)
+    run_add_refused_syscall(&self->execution->run, name, 1);
+  self->refusals += got;
+  if (self->refusals > REFUSALS_AT_ONCE) {
+    struct timeval pause = milliseconds(REFUSAL_PAUSE_MS);
+    event_del(self->refusal);
+    event_add(self->refusal_timer, &pause);
+  }
+}
+
+static void when_refusal_pause_over(evutil_socket_t fd, short what,
+                                    void *argument)
+{
+  (void)fd;
+  (void)what;
+  event_add(((struct supervision *)argument)->refusal, NULL);
+}
+
+/* At 95 % of the memory the job is asked for its stack, so that there is one to
+ * show should it be killed; where the kernel killed, the whole job goes. */
+static void when_memory(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  cleanup_error struct error *ignored = NULL;
+  unsigned seen = 0;
+  if (cgroup_watch_read(self->execution->cgroup, &seen, &ignored) < 0)
+    return;
+  if (seen & CGROUP_SAW_PRESSURE)
+    tell_job(self, JOB_STACK_SIGNAL);
+  if (seen & CGROUP_SAW_OOM) {
+    self->outcome->out_of_memory = true;
+    kill_job(self);
+  }
+}
+
+static void no_log(int severity, const char *text)
+{
+  (void)severity;
+  (void)text;
+}
+
+/* poll rather than epoll: it takes any kind of file. There are a dozen. */
+static struct event_base *make_loop(void)
+{
+  event_set_log_callback(no_log);
+  struct event_config *config = event_config_new();
+  event_config_avoid_method(config, "epoll");
+  event_config_avoid_method(config, "select");
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+  struct event_base *loop = event_base_new_with_config(config);
+  event_config_free(config);
+  return loop;
+}
+
+static struct event *make_event(struct supervision *self, int fd, short what,
+                                event_callback_fn callback)
+{
+  struct event *event = event_new(self->loop, fd, what, callback, self);
+  self->events[self->event_count++] = event;
+  return event;
+}
+
+static void watch(struct supervision *self, int fd, short what,
+                  event_callback_fn callback)
+{
+  if (fd >= 0)
+    event_add(make_event(self, fd, what | EV_PERSIST, callback), NULL);
+}
+
+static void start_timers(struct supervision *self)
+{
+  const struct execution *execution = self->execution;
+  int64_t spent_ns = clock_monotonic_ns() - execution->released_ns;
+  int64_t left_ms = execution->run.timeout_ms - spent_ns / NS_PER_MS;
+  struct timeval timeout = milliseconds(left_ms > 0 ? left_ms : 0);
+  struct timeval heartbeat = milliseconds(HEARTBEAT_MS);
+  self->kill_timer = make_event(self, -1, 0, when_grace_over);
+  self->stop_timer = make_event(self, -1, 0, when_stack_waited);
+  self->refusal_timer = make_event(self, -1, 0, when_refusal_pause_over);
+  event_add(make_event(self, -1, 0, when_time_up), &timeout);
+  event_add(make_event(self, -1, EV_PERSIST, when_heartbeat), &heartbeat);
+}
+
+static void start_watching(struct supervision *self)
+{
+  const struct sandbox *sandbox = &self->execution->sandbox;
+  int memory_fds[CGROUP_WATCH_FDS];
+  size_t count = cgroup_watch_fds(self->execution->cgroup, memory_fds);
+  self->keeper =
+      make_event(self, sandbox->keeper_pidfd, EV_READ, when_keeper_dead);
+  event_add(self->keeper, NULL);
+  self->report =
+      make_event(self, sandbox->report_fd, EV_READ | EV_PERSIST, when_report);
+  event_add(self->report, NULL);
+  self->refusal = make_event(self, sandbox->listener_fd, EV_READ | EV_PERSIST,
+                             when_refused);
+  event_add(self->refusal, NULL);
+  for (size_t i = 0; i < count; i++)
+    watch(self, memory_fds[i], EV_READ, when_memory);
+  watch(self, SIGINT, EV_SIGNAL, when_signal);
+  watch(self, SIGTERM, EV_SIGNAL, when_signal);
+  watch(self, SIGHUP, EV_SIGNAL, when_signal);
+}
+
+/* Signals have waited since the run began to be made: see execute.c. */
+static void let_signals_in(void)
+{
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int open_log(const struct execution *execution, const char *name)
+{
+  return openat(execution->run_dir, name,
+                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static int start_stream(struct supervision *self, struct stream *stream,
+                        int source_fd, int caller_fd, const char *log_name,
+                        struct error **err)
+{
+  stream->source_fd = source_fd;
+  stream->caller_fd = caller_fd;
+  stream->log_fd = open_log(self->execution, log_name);
+  mask_stream_init(&stream->mask, self->execution->mask);
+  stream->when_done = when_stream_done;
+  stream->argument = self;
+  return stream_start(stream, self->loop, err);
+}
+
+static void take_stream(struct stream *stream, int64_t *total_bytes,
+                        bool *log_truncated)
+{
+  *total_bytes = stream->total_bytes;
+  *log_truncated = *log_truncated || stream->log_truncated;
+  stream_release(stream);
+}
+
+static void read_result(struct supervision *self)
+{
+  char text[RESULT_MAX_BYTES + 1];
+  cleanup_error struct error *err = NULL;
+  ssize_t count = pread(self->execution->result_fd, text, sizeof text, 0);
+  self->outcome->have_result =
+      count > 0 && result_parse(text, (size_t)count, &self->outcome->result,
+                                &err) == 0;
+}
+
+static void release(struct supervision *self)
+{
+  struct run *run = &self->execution->run;
+  take_stream(&self->out, &run->stdout_bytes, &run->log_truncated);
+  take_stream(&self->err_stream, &run->stderr_bytes, &run->log_truncated);
+  for (size_t i = 0; i < self->event_count; i++)
+    event_free(self->events[i]);
+  event_base_free(self->loop);
+}
+
+int supervise(struct execution *execution, struct outcome *outcome,
+              struct error **err)
+{
+  cleanup_free struct supervision *self = xcalloc(1, sizeof *self);
+  struct sandbox *sandbox = &execution->sandbox;
+  self->execution = execution;
+  self->outcome = outcome;
+  self->loop = make_loop();
+  outcome->report = xcalloc(1, REPORT_MAX_BYTES + 1);
+  start_timers(self);
+  start_watching(self);
+  int started = 0;
+  if (start_stream(self, &self->out, sandbox->stdout_fd, STDOUT_FILENO,
+                   "stdout", err) < 0 ||
+      start_stream(self, &self->err_stream, sandbox->stderr_fd, STDERR_FILENO,
+                   "stderr", err) < 0)
+    started = -1;
+  let_signals_in();
+  if (started == 0)
+    event_base_dispatch(self->loop);
+  /* Everybody who could write to it is dead, so this comes to an end. */
+  while (self->keeper_is_dead && read_report(self))
+    continue;
+  read_result(self);
+  release(self);
+  if (started == 0 && self->failure != NULL) {
+    *err = steal_pointer(&self->failure);
+    return -1;
+  }
+  return started;
+}

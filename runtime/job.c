@@ -1,0 +1,292 @@
+/* Two lists of steps, and the order is the security document: park, which
+ * happens before anybody asks for a run, and enter, which follows the release.
+ * No code that a user can choose runs before the last step of enter. */
+#include "config.h"
+
+#include "runtime/job.h"
+
+#include "base/fd.h"
+#include "runtime/protocol.h"
+#include "runtime/python.h"
+#include "runtime/spec.h"
+#include "sandbox/landlock.h"
+#include "sandbox/namespace.h"
+#include "sandbox/network.h"
+#include "sandbox/privileges.h"
+#include "sandbox/rlimits.h"
+#include "sandbox/rootfs.h"
+#include "sandbox/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Descriptors that outlive a step get these numbers: the socket to the host
+ * below the spec's own, the report pipe where no script's own will come by
+ * accident (the soft limit of open files is 1024). */
+enum { SOCKET_FD = 3, REPORT_FD = 1023 };
+
+struct job {
+  struct park park;
+  struct spec spec;
+  int trees[FD_MESSAGE_MAX]; /* see struct park */
+  size_t tree_count;
+  int scratch_fd;
+};
+
+/* What belongs to the zygote goes first: handlers, the command socket, the
+ * keeper's program. The new session leaves no terminal to push input into. */
+static int shed_zygote(const int *fds, struct error **err)
+{
+  struct sigaction ordinary = {.sa_handler = SIG_DFL};
+  sigaction(SIGCHLD, &ordinary, NULL);
+  int socket_fd = fcntl(fds[FORK_FD_JOB], F_DUPFD, 64);
+  int report_fd = fcntl(fds[FORK_FD_REPORT], F_DUPFD, 64);
+  if (socket_fd < 0 || report_fd < 0 || dup2(fds[FORK_FD_STDOUT], 1) < 0 ||
+      dup2(fds[FORK_FD_STDERR], 2) < 0 || dup2(socket_fd, SOCKET_FD) < 0 ||
+      dup3(report_fd, REPORT_FD, O_CLOEXEC) < 0)
+    return error_errno(err, "arrange the job's descriptors");
+  if (close_range(SOCKET_FD + 1, REPORT_FD - 1, 0) < 0 ||
+      close_range(REPORT_FD + 1, ~0U, 0) < 0)
+    return error_errno(err, "close the zygote's descriptors");
+  if (setsid() < 0)
+    return error_errno(err, "start a session");
+  prctl(PR_SET_NAME, "wafer-job");
+  return 0;
+}
+
+/* A plain user's trees, while the process still has his id: see struct park. */
+static int clone_trees(struct job *job, const struct message *placed,
+                       struct error **err)
+{
+  size_t at = sizeof job->park;
+  while (at < placed->text_count) {
+    const char *entry = placed->text + at;
+    size_t length = strnlen(entry, placed->text_count - at);
+    if (job->tree_count == ARRAY_LENGTH(job->trees))
+      return error_make(err, E2BIG, "too many mounts");
+    int tree = rootfs_clone(entry + 1, entry[0] == 'r', err);
+    if (tree < 0)
+      return -1;
+    job->trees[job->tree_count++] = tree;
+    at += length + 1;
+  }
+  return 0;
+}
+
+static int receive_placed(struct job *job, struct error **err)
+{
+  struct message placed;
+  if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
+      message_expect(SOCKET_FD, MESSAGE_PLACED, &placed, err) < 0)
+    return -1;
+  if (placed.text_count < sizeof job->park)
+    return error_make(err, EPROTO, "PLACED came without its text");
+  memcpy(&job->park, placed.text, sizeof job->park);
+  size_t trees = placed.fd_count - (job->park.has_scratch ? 1 : 0);
+  if (placed.fd_count > 0 && job->park.has_scratch)
+    job->scratch_fd = placed.fds[trees];
+  for (size_t i = 0; i < trees; i++)
+    job->trees[job->tree_count++] = placed.fds[i];
+  return clone_trees(job, &placed, err);
+}
+
+/* From the zygote's id, which the namespace doesn't know, to its root. */
+static int become_root(const struct park *park, struct error **err)
+{
+  if (park->own_ids)
+    return 0;
+  if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+    return error_errno(err, "become the sandbox's root");
+  return 0;
+}
+
+static int park(struct job *job, struct error **err)
+{
+  /* The host answers HELLO once the cgroup and the id maps are set, so from
+   * here on this process's memory and time count as the run's. */
+  if (receive_placed(job, err) < 0)
+    return -1;
+  /* After the trees, before any mount: what is made now belongs to an id that
+   * the namespace knows. */
+  if (become_root(&job->park, err) < 0)
+    return -1;
+  /* After the cgroup: its namespace begins where the process stands. */
+  if (unshare(CLONE_NEWCGROUP) < 0)
+    return error_errno(err, "make a cgroup namespace");
+  if (sethostname("wafer", 5) < 0)
+    return error_errno(err, "set the sandbox's host name");
+  if (!job->park.host_network && network_loopback_up(err) < 0)
+    return -1;
+  struct rootfs_options options = {
+      .python_tree = job->tree_count > 0 ? job->trees[0] : -1,
+      .scratch_fd = job->scratch_fd,
+      .scratch_bytes = job->park.scratch_bytes,
+      .host_network = job->park.host_network,
+  };
+  if (rootfs_build(&options, err) < 0 || rootfs_enter(err) < 0)
+    return -1;
+  fd_close(&job->scratch_fd);
+  fd_close(&job->trees[0]);
+  return message_send_plain(SOCKET_FD, MESSAGE_PARKED, 0, err);
+}
+
+static int receive_spec(struct job *job, struct error **err)
+{
+  struct message message;
+  if (message_expect(SOCKET_FD, MESSAGE_SPEC, &message, err) < 0)
+    return -1;
+  if (spec_read(&message, &job->spec, err) < 0)
+    return -1;
+  for (size_t i = 0; i < job->spec.tree_count; i++)
+    job->trees[job->tree_count++] = job->spec.trees[i];
+  return 0;
+}
+
+static int attach_mounts(struct job *job, struct error **err)
+{
+  for (size_t i = 0; i < job->spec.mount_count; i++) {
+    const struct spec_mount *mount = &job->spec.mounts[i];
+    if (mount->tree >= job->tree_count)
+      return error_make(err, EPROTO, "the spec's mounts are damaged");
+    if (rootfs_attach(job->trees[mount->tree], mount->path, mount->is_file,
+                      err) < 0)
+      return -1;
+    fd_close(&job->trees[mount->tree]);
+  }
+  return 0;
+}
+
+static int add_secrets(const struct job *job, struct error **err)
+{
+  enum { SECRET_MAX_BYTES = 1 << 20 };
+  for (size_t i = 0; i < job->spec.secret_count; i++) {
+    const struct spec_secret *secret = &job->spec.secrets[i];
+    cleanup_free char *bytes = NULL;
+    size_t count;
+    if (fd_read_all(secret->fd, SECRET_MAX_BYTES, &bytes, &count, err) < 0 ||
+        rootfs_add_secret(secret->name, bytes, count, NAMESPACE_JOB_ID,
+                          NAMESPACE_JOB_ID, err) < 0)
+      return -1;
+    explicit_bzero(bytes, count);
+    close(secret->fd);
+  }
+  return 0;
+}
+
+static int limit(const struct spec_limits *limits, struct error **err)
+{
+  struct rlimits wanted = {
+      .open_files_max = RLIMITS_OPEN_FILES_DEFAULT,
+      .file_bytes_max = limits->scratch_bytes,
+      .processes_max = limits->own_ids ? RLIMITS_KEEP : limits->pids_max,
+      .has_cgroup = limits->has_cgroup,
+      .memory_bytes = limits->memory_bytes,
+      .cpu_s = limits->cpu_s,
+  };
+  return rlimits_apply(&wanted, err);
+}
+
+static int restrict_files(const struct spec *spec, struct error **err)
+{
+  static const struct landlock_rule always[] = {
+      /* All that the root shows may be read: it is made for that. What lies
+       * outside it, however reached, may not. */
+      {"/", LANDLOCK_READ, false},
+      {"/usr", LANDLOCK_READ_EXEC, false},
+      {"/bin", LANDLOCK_READ_EXEC, true},
+      {"/lib", LANDLOCK_READ_EXEC, true},
+      {"/lib64", LANDLOCK_READ_EXEC, true},
+      {"/dev", LANDLOCK_DEVICE, false},
+      {"/dev/shm", LANDLOCK_READ_WRITE, false},
+      {"/tmp", LANDLOCK_READ_WRITE, false},
+  };
+  struct landlock_rule rules[ARRAY_LENGTH(always) + FD_MESSAGE_MAX];
+  memcpy(rules, always, sizeof always);
+  size_t count = ARRAY_LENGTH(always);
+  if (!spec->landlock)
+    return 0;
+  for (size_t i = 0; i < spec->mount_count; i++)
+    rules[count++] = (struct landlock_rule){
+        .path = spec->mounts[i].path,
+        .access = spec->mounts[i].read_only ? LANDLOCK_READ_EXEC
+                                            : LANDLOCK_READ_WRITE,
+    };
+  return landlock_apply(rules, count, err);
+}
+
+/* All that stays open is 0, 1, 2, the socket, the report pipe and the files
+ * that the bootstrap reads, which spec_read moved together. */
+static int close_others(const struct spec *spec, struct error **err)
+{
+  if (close_range((unsigned)spec->fd_end, REPORT_FD - 1, 0) < 0 ||
+      close_range(REPORT_FD + 1, ~0U, 0) < 0)
+    return error_errno(err, "close what the job shouldn't have");
+  return 0;
+}
+
+static int start_filter(struct error **err)
+{
+  cleanup_fd int listener = -1;
+  if (seccomp_load(true, &listener, err) < 0)
+    return -1;
+  struct message started = {
+      .kind = MESSAGE_STARTED, .fds = {listener}, .fd_count = 1};
+  return message_send(SOCKET_FD, &started, err);
+}
+
+static int enter(struct job *job, struct error **err)
+{
+  if (receive_spec(job, err) < 0)
+    return -1;
+  /* Mounting needs the namespace's capabilities: so first, and the root is
+   * sealed when the last mount point is made. */
+  if (attach_mounts(job, err) < 0 || add_secrets(job, err) < 0 ||
+      rootfs_seal(err) < 0)
+    return -1;
+  /* Limits before the ids: some are only lowered with a capability. */
+  if (limit(&job->spec.limits, err) < 0)
+    return -1;
+  if (privileges_drop(NAMESPACE_JOB_ID, NAMESPACE_JOB_ID, err) < 0)
+    return -1;
+  if (close_others(&job->spec, err) < 0)
+    return -1;
+  /* Landlock and seccomp ask for no_new_privs where there is no capability. */
+  if (privileges_no_new(err) < 0)
+    return -1;
+  /* Landlock before seccomp, which doesn't let its calls through. */
+  if (restrict_files(&job->spec, err) < 0)
+    return -1;
+  /* The zygote's memory holds nothing secret; see privileges.h. */
+  if (privileges_set_dumpable(err) < 0)
+    return -1;
+  /* Last, since each step above needs a call that the filter refuses. */
+  return start_filter(err);
+}
+
+static void report_failure(const struct error *failure)
+{
+  struct message message = {.kind = MESSAGE_FAILED, .value = failure->code};
+  message.text_count = strnlen(failure->text, sizeof message.text - 1);
+  memcpy(message.text, failure->text, message.text_count);
+  cleanup_error struct error *ignored = NULL;
+  message_send(SOCKET_FD, &message, &ignored);
+}
+
+void job_main(const int *fds)
+{
+  struct job job = {.scratch_fd = -1};
+  struct error *err = NULL;
+  if (shed_zygote(fds, &err) < 0 || park(&job, &err) < 0 ||
+      enter(&job, &err) < 0) {
+    report_failure(err);
+    _exit(125);
+  }
+  close(SOCKET_FD);
+  exit(python_run(job.spec.python, job.spec.files, REPORT_FD));
+}

@@ -1,0 +1,91 @@
+/* The host's side of making a sandbox: protocol.h in calls.
+ *
+ *   zygote_start → zygote_wait → sandbox_fork → (cgroup) → sandbox_park →
+ *   sandbox_release → … → sandbox_close → zygote_stop
+ *
+ * zygote_start returns at once, so that the host can open its store and make
+ * the cgroup and scratch while the interpreter starts. */
+#ifndef WAFER_RUNTIME_LAUNCH_H
+#define WAFER_RUNTIME_LAUNCH_H
+
+#include "runtime/protocol.h"
+#include "sandbox/namespace.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct zygote {
+  pid_t pid; /* 0: none */
+  int command_fd;
+  char python_version[32]; /* after zygote_wait */
+};
+
+#define ZYGOTE_INIT                                                            \
+  {                                                                            \
+    .command_fd = -1                                                           \
+  }
+
+/* Starts one: with ids of its own where the host is real root. It dies with
+ * the calling thread (PR_SET_PDEATHSIG). */
+int zygote_start(struct zygote *zygote, struct error **err);
+
+/* Waits until it can fork. */
+int zygote_wait(struct zygote *zygote, struct error **err);
+
+/* Ends it and waits for that; its sandboxes go on. */
+void zygote_stop(struct zygote *zygote);
+
+/* A sandbox as its host holds it. */
+struct sandbox {
+  pid_t keeper_pid;
+  pid_t job_pid; /* as the host sees it */
+  int keeper_pidfd;
+  int keeper_fd; /* closing it ends the sandbox: see keeper.c */
+  int job_fd;
+  int stdout_fd; /* read ends of the job's pipes */
+  int stderr_fd;
+  int report_fd;   /* stack dumps, and how the script ended: untrusted */
+  int listener_fd; /* seccomp_notify.h */
+};
+
+#define SANDBOX_INIT                                                           \
+  {                                                                            \
+    .keeper_pidfd = -1, .keeper_fd = -1, .job_fd = -1, .stdout_fd = -1,        \
+    .stderr_fd = -1, .report_fd = -1, .listener_fd = -1                        \
+  }
+
+/* Forks one; result_fd is where its keeper will write the result record. The
+ * job waits for sandbox_park: it may be put into a cgroup by its job_pid. */
+int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
+                 struct sandbox *sandbox, struct error **err);
+
+struct sandbox_place {
+  struct namespace_ids ids;
+  bool host_network;
+  int scratch_fd; /* a detached mount, given to the job here; -1: none */
+  uint64_t scratch_bytes;
+  int python_tree;        /* real root: a detached mount; else -1, and */
+  const char *tree_paths; /* a plain user: struct park's list of paths */
+  size_t tree_paths_count;
+};
+
+/* Maps the ids and has the namespaces set up; returns when it is parked. */
+int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
+                 struct error **err);
+
+/* Sends the spec with its descriptors, and returns once the last wall stands.
+ * *released_ns becomes the CLOCK_MONOTONIC time of the sending. */
+int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
+                    size_t fd_count, int64_t *released_ns, struct error **err);
+
+/* Has the keeper pass a signal on. */
+int sandbox_signal(const struct sandbox *sandbox, int signal_number,
+                   struct error **err);
+
+/* Closes what the host holds; if the sandbox lives, that ends it. */
+void sandbox_close(struct sandbox *sandbox);
+
+/* Where wafer's Python package is on this machine. */
+const char *launch_python_dir(void);
+
+#endif

@@ -1,0 +1,34 @@
+# The host's side: no Python.
+noinst_LIBRARIES += libruntime.a
+libruntime_a_SOURCES = \
+  runtime/launch.c runtime/launch.h \
+  runtime/protocol.c runtime/protocol.h \
+  runtime/result.c runtime/result.h \
+  runtime/zygote_fds.h
+libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+
+pkglibexec_PROGRAMS += wafer-zygote wafer-keeper
+wafer_zygote_SOURCES = \
+  runtime/fork.c runtime/fork.h \
+  runtime/job.c runtime/job.h \
+  runtime/python.c runtime/python.h \
+  runtime/spec.c runtime/spec.h \
+  runtime/zygote.c
+wafer_zygote_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
+  -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
+wafer_zygote_LDADD = libruntime.a libsandbox.a libbase.a \
+  $(PYTHON_LIBS) $(JANSSON_LIBS)
+
+# Static, so that it needs nothing of the file system it wakes up in; and
+# without sanitizers, which can't be linked statically.
+wafer_keeper_SOURCES = runtime/keeper.c \
+  base/clock.c base/error.c base/fd.c base/mem.c \
+  runtime/protocol.c runtime/result.c
+wafer_keeper_CFLAGS = -std=gnu11 $(WAFER_CFLAGS)
+wafer_keeper_LDFLAGS = $(WAFER_LDFLAGS) -static
+
+pkgpythonpackagedir = $(pkgdatadir)/python
+dist_pkgpythonpackage_DATA = runtime/python/wafer_bootstrap.py
+awsgluedir = $(pkgdatadir)/python/awsglue
+dist_awsglue_DATA = \
+  runtime/python/awsglue/__init__.py runtime/python/awsglue/utils.py

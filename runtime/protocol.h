@@ -1,0 +1,122 @@
+/* Who speaks to whom while a run is made.
+ *
+ *   host ── command ──▶ zygote     "fork": replies with the keeper's pid, pidfd
+ *   host ── job ──────▶ job        hello, placed, parked, spec, started
+ *   host ── keeper ───▶ keeper     signals to pass on; its end means: kill all
+ *
+ * Each is a SOCK_SEQPACKET socket pair that the host made, so each message
+ * arrives whole, and only its holder can speak on it. A message is a struct
+ * message_head and, after it, text; descriptors come beside it.
+ *
+ *  host                         zygote            keeper (pid 1)     job
+ *   │ FORK {job,keeper,out,err,   │
+ *   │       report,result} ──────▶│ vfork-clone ──▶ │
+ *   │                             │                 │ fork ─────────▶ │
+ *   │◀── FORKED {pidfd} ──────────│◀─ (execs) ──────┘                 │
+ *   │◀── HELLO (its pid by SO_PASSCRED) ──────────────────────────────│
+ *   │  cgroup, id maps, scratch                                       │
+ *   │─── PLACED {scratch} text: struct park ─────────────────────────▶│
+ *   │                                        namespaces, mounts, net  │
+ *   │◀── PARKED ──────────────────────────────────────────────────────│
+ *   │  (a pool may hold it here)                                      │
+ *   │─── SPEC {spec, files, mounts} ── the release: billing begins ──▶│
+ *   │                                     mounts, ids, Landlock, seccomp
+ *   │◀── STARTED {listener} ──────────────────────────────────────────│
+ *   │                                                          script │
+ *
+ * In place of PARKED or STARTED, FAILED carries a line of text that says what
+ * went wrong. */
+#ifndef WAFER_RUNTIME_PROTOCOL_H
+#define WAFER_RUNTIME_PROTOCOL_H
+
+#include "base/fd.h"
+
+#include <stdint.h>
+
+enum message_kind {
+  MESSAGE_READY = 1, /* zygote: text is Python's version */
+  MESSAGE_FORK,      /* value: clone flags to add (CLONE_NEWNET or none) */
+  MESSAGE_FORKED,    /* value: the keeper's pid */
+  MESSAGE_HELLO,
+  MESSAGE_PLACED, /* text: a struct park */
+  MESSAGE_PARKED,
+  MESSAGE_SPEC,
+  MESSAGE_STARTED,
+  MESSAGE_FAILED, /* text: one line */
+  MESSAGE_SIGNAL, /* to the keeper; value: the signal */
+};
+
+enum { MESSAGE_TEXT_MAX = 8192 };
+
+struct message {
+  enum message_kind kind;
+  int64_t value;
+  char text[MESSAGE_TEXT_MAX]; /* NUL-terminated on receipt */
+  size_t text_count;
+  int fds[FD_MESSAGE_MAX];
+  size_t fd_count;
+  pid_t peer_pid; /* where the receiver set SO_PASSCRED */
+};
+
+/* Sends; the descriptors stay the caller's. */
+int message_send(int socket_fd, const struct message *message,
+                 struct error **err);
+
+/* Sends a message of a kind and a value alone. */
+int message_send_plain(int socket_fd, enum message_kind kind, int64_t value,
+                       struct error **err);
+
+/* Receives the next message, which must be `expected`; FAILED becomes an error
+ * with its text, and so does end of file. On success the descriptors are the
+ * caller's: message_close. */
+int message_expect(int socket_fd, enum message_kind expected,
+                   struct message *message, struct error **err);
+
+void message_close(struct message *message);
+
+/* Indices of the descriptors beside FORK. */
+enum fork_fd {
+  FORK_FD_JOB,
+  FORK_FD_KEEPER,
+  FORK_FD_STDOUT,
+  FORK_FD_STDERR,
+  FORK_FD_REPORT,
+  FORK_FD_RESULT,
+  FORK_FD_COUNT,
+};
+
+/* What a sandbox needs to know before it parks; it travels as bytes between
+ * two programs of one build, and after it, in the message's text, the paths to
+ * clone: each one byte 'r' or 'w' (read-only or not), the path, and a NUL.
+ *
+ * A tree is a detached mount, and each sandbox has a list of them: the first is
+ * wafer's Python package, the others are what the run mounts, in the order of
+ * the spec. Real root clones and id-maps them itself and sends them beside
+ * PLACED (the package) and SPEC (the rest). A plain user can't, so there the
+ * sandbox clones them all by these paths, while it still has his id. */
+struct park {
+  uint8_t own_ids;      /* struct namespace_ids */
+  uint8_t host_network; /* no network namespace of its own */
+  uint8_t has_scratch;  /* the last descriptor is a mount for /tmp */
+  uint64_t scratch_bytes;
+};
+
+/* The spec: a memory file with a JSON object, the first descriptor beside
+ * SPEC. After it come the trees that go along, a memory file a secret, and the
+ * files of python: the script and its libraries.
+ *
+ *   tree_count how many trees go along
+ *   mounts     [{tree, path, is_file, read_only}], tree by struct park's list
+ *   secrets    [name]
+ *   limits     {memory_bytes, scratch_bytes, pids_max, cpu_s, has_cgroup,
+ *              own_ids}
+ *   landlock   bool
+ *   python     {argv [text], env {name: text}, name, script, libs [{name,
+ *              file}], files}: script and file are indices of files, and files
+ *              is their count */
+
+/* The job answers this signal with its Python stack on the report pipe. It is
+ * the last real-time signal, since programs take theirs from the first on. */
+enum { JOB_STACK_SIGNAL = 64 };
+
+#endif

@@ -1,0 +1,205 @@
+/* Python.h first: it sets feature macros. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "config.h"
+
+#include "runtime/python.h"
+
+#include "runtime/protocol.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define BOOTSTRAP   "wafer_bootstrap"
+#define INTERPRETER "/usr/bin/python" PYTHON_VERSION
+
+static int status_error(PyStatus status, struct error **err)
+{
+  return error_make(err, 0, "start Python: %s: %s",
+                    status.func ? status.func : "PyConfig",
+                    status.err_msg ? status.err_msg : "failed");
+}
+
+static int initialize(struct error **err)
+{
+  /* UTF-8 whatever the locale, as for `python3` in C.UTF-8. */
+  PyPreConfig before;
+  PyPreConfig_InitIsolatedConfig(&before);
+  before.utf8_mode = 0;
+  before.configure_locale = 1;
+  PyStatus status = Py_PreInitialize(&before);
+  if (PyStatus_Exception(status))
+    return status_error(status, err);
+  PyConfig config;
+  PyConfig_InitIsolatedConfig(&config);
+  config.install_signal_handlers = 1;
+  config.write_bytecode = 0;
+  status = PyConfig_SetBytesString(&config, &config.program_name, INTERPRETER);
+  if (!PyStatus_Exception(status))
+    status = Py_InitializeFromConfig(&config);
+  PyConfig_Clear(&config);
+  if (PyStatus_Exception(status))
+    return status_error(status, err);
+  return 0;
+}
+
+static int import_bootstrap(int package_fd, struct error **err)
+{
+  char folder[32];
+  snprintf(folder, sizeof folder, "/proc/self/fd/%d", package_fd);
+  PyObject *path = PySys_GetObject("path");
+  PyObject *entry = PyUnicode_FromString(folder);
+  PyObject *module = NULL;
+  if (path != NULL && entry != NULL && PyList_Insert(path, 0, entry) == 0) {
+    module = PyImport_ImportModule(BOOTSTRAP);
+    PyList_SetSlice(path, 0, 1, NULL);
+  }
+  Py_XDECREF(entry);
+  if (module == NULL) {
+    PyErr_Print();
+    return error_make(err, 0, "import %s", BOOTSTRAP);
+  }
+  /* sys.modules keeps it until the job runs it. */
+  Py_DECREF(module);
+  return 0;
+}
+
+int python_start(int package_fd, struct error **err)
+{
+  if (initialize(err) < 0)
+    return -1;
+  return import_bootstrap(package_fd, err);
+}
+
+const char *python_version(void)
+{
+  return PY_VERSION;
+}
+
+void python_before_fork(void)
+{
+  PyOS_BeforeFork();
+}
+
+void python_after_fork_parent(void)
+{
+  PyOS_AfterFork_Parent();
+}
+
+void python_after_fork_child(void)
+{
+  PyOS_AfterFork_Child();
+}
+
+static PyObject *to_python(const json_t *value);
+
+static PyObject *list_to_python(const json_t *array)
+{
+  PyObject *list = PyList_New(0);
+  size_t i;
+  json_t *value;
+  json_array_foreach(array, i, value)
+  {
+    PyObject *item = to_python(value);
+    if (item == NULL || PyList_Append(list, item) < 0) {
+      Py_XDECREF(item);
+      Py_DECREF(list);
+      return NULL;
+    }
+    Py_DECREF(item);
+  }
+  return list;
+}
+
+static PyObject *dict_to_python(const json_t *object)
+{
+  PyObject *dict = PyDict_New();
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)object, key, value)
+  {
+    PyObject *item = to_python(value);
+    if (item == NULL || PyDict_SetItemString(dict, key, item) < 0) {
+      Py_XDECREF(item);
+      Py_DECREF(dict);
+      return NULL;
+    }
+    Py_DECREF(item);
+  }
+  return dict;
+}
+
+/* Without the json module: a job should find it unimported. */
+static PyObject *to_python(const json_t *value)
+{
+  switch (json_typeof(value)) {
+  case JSON_STRING:
+    return PyUnicode_DecodeUTF8(json_string_value(value),
+                                (Py_ssize_t)json_string_length(value),
+                                "surrogateescape");
+  case JSON_INTEGER:
+    return PyLong_FromLongLong(json_integer_value(value));
+  case JSON_ARRAY:
+    return list_to_python(value);
+  case JSON_OBJECT:
+    return dict_to_python(value);
+  case JSON_TRUE:
+  case JSON_FALSE:
+    return PyBool_FromLong(json_is_true(value));
+  case JSON_REAL:
+  case JSON_NULL:
+  default:
+    Py_RETURN_NONE;
+  }
+}
+
+static PyObject *fds_to_python(const json_t *job, const int *fds)
+{
+  PyObject *list = PyList_New(0);
+  for (json_int_t i = 0; i < json_integer_value(json_object_get(job, "files"));
+       i++) {
+    PyObject *number = PyLong_FromLong(fds[i]);
+    PyList_Append(list, number);
+    Py_DECREF(number);
+  }
+  return list;
+}
+
+static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
+{
+  PyObject *modules = PyImport_GetModuleDict();
+  PyObject *module = PyDict_GetItemString(modules, BOOTSTRAP);
+  Py_XINCREF(module);
+  /* A job sees an interpreter that never met the bootstrap. */
+  PyDict_DelItemString(modules, BOOTSTRAP);
+  PyObject *spec = to_python(job);
+  PyObject *files = fds_to_python(job, fds);
+  PyObject *status = PyObject_CallMethod(module, "run", "OOii", spec, files,
+                                         report_fd, JOB_STACK_SIGNAL);
+  Py_XDECREF(spec);
+  Py_XDECREF(files);
+  Py_XDECREF(module);
+  if (status == NULL) {
+    PyErr_Print();
+    return 1;
+  }
+  int number = (int)PyLong_AsLong(status);
+  Py_DECREF(status);
+  return number;
+}
+
+int python_run(const json_t *job, const int *fds, int report_fd)
+{
+  enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
+  int status = call_bootstrap(job, fds, report_fd);
+  if (Py_FinalizeEx() < 0)
+    status = FLUSH_FAILED;
+  if (status != INTERRUPTED)
+    return status;
+  signal(SIGINT, SIG_DFL);
+  kill(getpid(), SIGINT);
+  return 128 + SIGINT;
+}

@@ -1,0 +1,29 @@
+/* The embedded interpreter, by CPython's public C API alone. */
+#ifndef WAFER_RUNTIME_PYTHON_H
+#define WAFER_RUNTIME_PYTHON_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+/* Starts the interpreter: isolated (PyConfig_InitIsolatedConfig), the machine's
+ * Python in /usr, no environment, no user site, no .pyc written. Then imports
+ * the bootstrap from the folder that `package_fd` holds. */
+int python_start(int package_fd, struct error **err);
+
+/* "3.11.2". */
+const char *python_version(void);
+
+/* Around a fork of the live interpreter. */
+void python_before_fork(void);
+void python_after_fork_parent(void);
+void python_after_fork_child(void);
+
+/* Runs a script to its end: `job` is the spec's "python" object, `fds` the
+ * descriptors its indices mean, which the script doesn't inherit, `report_fd`
+ * the pipe on which its end is explained. Finalizes the interpreter. Returns
+ * the exit status that python3 itself would have; where an uncaught
+ * KeyboardInterrupt ends it, the process dies of SIGINT, as python3's. */
+int python_run(const json_t *job, const int *fds, int report_fd);
+
+#endif

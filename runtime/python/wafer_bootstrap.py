@@ -1,0 +1,209 @@
+"""Runs one script in a forked interpreter, as `python3 script.py` would.
+
+The zygote imports this module; each job calls `run` once, inside its walls, as
+the job's own user. Only modules that a fresh interpreter has loaded are
+imported at the top, so that a script finds `sys.modules` as it expects it.
+"""
+
+import os
+import sys
+
+SCRIPTS = "/tmp/glue-python-scripts-"
+LIBRARIES = "/tmp/glue-python-libs-"
+PACKAGES = "/opt/wafer/python"
+INTERRUPTED = -1
+
+
+def run(spec, files, report_fd, stack_signal):
+    """Runs the script of `spec` and returns its exit status.
+
+    spec: {"argv": [...], "env": {...}, "name": file name, "script": index,
+    "libs": [{"name": file name, "file": index}], "files": count}; the indices
+    are into `files`, descriptors that are closed before the script starts.
+    `report_fd` takes the Python stack whenever `stack_signal` arrives, and a
+    record of an uncaught exception. INTERRUPTED is returned where an uncaught
+    KeyboardInterrupt ended it.
+    """
+    os.environ.clear()
+    os.environ.update(spec["env"])
+    os.chdir("/tmp")
+    sys.stdout.reconfigure(line_buffering=True)
+    script = _stage(spec, files)
+    libraries = _stage_libraries(spec["libs"], files)
+    for descriptor in files:
+        os.close(descriptor)
+    _answer_stack_signal(report_fd, stack_signal)
+    sys.argv = [script] + spec["argv"]
+    sys.path[:] = libraries + [
+        entry for entry in sys.path if not entry.endswith("dist-packages")
+    ]
+    sys.path.append(PACKAGES)
+    return _run_to_end(script, report_fd)
+
+
+def _private_folder(prefix):
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    name = "".join(letters[byte % 36] for byte in os.urandom(8))
+    os.mkdir(prefix + name, 0o700)
+    return prefix + name
+
+
+def _copy(descriptor, path):
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        offset = 0
+        while sent := os.sendfile(target, descriptor, offset, 1 << 30):
+            offset += sent
+    finally:
+        os.close(target)
+
+
+def _stage(spec, files):
+    path = os.path.join(_private_folder(SCRIPTS), spec["name"])
+    _copy(files[spec["script"]], path)
+    return path
+
+
+def _stage_libraries(libs, files):
+    """Copies the libraries and returns the entries of sys.path for them."""
+    entries = []
+    if not libs:
+        return entries
+    folder = _private_folder(LIBRARIES)
+    for number, lib in enumerate(libs):
+        home = os.path.join(folder, str(number))
+        os.mkdir(home)
+        path = os.path.join(home, lib["name"])
+        _copy(files[lib["file"]], path)
+        if path.endswith(".whl"):
+            entries.append(_unpack_wheel(path, os.path.join(home, "wheel")))
+        elif path.endswith(".py"):
+            entries.append(home)
+        else:
+            entries.append(path)
+    return entries
+
+
+def _unpack_wheel(path, target):
+    """Unpacks a wheel, its purelib and platlib data beside the rest."""
+    import shutil
+    import zipfile
+
+    with zipfile.ZipFile(path) as wheel:
+        wheel.extractall(target)
+    for name in os.listdir(target):
+        if name.endswith(".data"):
+            for part in ("purelib", "platlib"):
+                extra = os.path.join(target, name, part)
+                if os.path.isdir(extra):
+                    shutil.copytree(extra, target, dirs_exist_ok=True)
+    return target
+
+
+def _answer_stack_signal(report_fd, stack_signal):
+    import faulthandler
+
+    faulthandler.register(stack_signal, file=report_fd, all_threads=True)
+    del sys.modules["faulthandler"]
+
+
+def _is_zip(path):
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    return magic == b"PK\x03\x04" or path.endswith((".zip", ".pyz", ".egg"))
+
+
+def _run_script(path):
+    """What CPython's pymain_run_file does, in the `__main__` that is there."""
+    loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
+    main = sys.modules["__main__"]
+    main.__file__ = path
+    main.__cached__ = None
+    main.__loader__ = loader("__main__", path)
+    sys.path.insert(0, os.path.dirname(path))
+    with open(path, "rb") as file:
+        source = file.read()
+    exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
+
+
+def _run_zip(path):
+    """What CPython's pymain_run_module does for a zip or a folder."""
+    import runpy
+
+    sys.path.insert(0, path)
+    runpy._run_module_as_main("__main__", False)
+
+
+def _run_to_end(script, report_fd):
+    try:
+        if _is_zip(script):
+            _run_zip(script)
+        else:
+            _run_script(script)
+    except SystemExit as end:
+        return _exit_status(end.code)
+    except BaseException as error:
+        _show(error)
+        _record(error, os.path.dirname(script), report_fd)
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def _exit_status(code):
+    """The status of sys.exit(code), as CPython's handle_system_exit has it."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    sys.stdout.flush()
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _show(error):
+    """Prints the traceback from the script's own first frame on."""
+    frame = error.__traceback__
+    while frame and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    error.__traceback__ = frame
+    try:
+        sys.excepthook(type(error), error, frame)
+    except BaseException as second:
+        sys.__excepthook__(type(second), second, second.__traceback__)
+        sys.__excepthook__(type(error), error, frame)
+
+
+def _place(error, folder):
+    """File and line: the script's innermost, else where it was raised."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return error.filename, error.lineno or 0
+    place = "", 0
+    in_script = False
+    entry = error.__traceback__
+    while entry:
+        file = entry.tb_frame.f_code.co_filename
+        if file.startswith(folder) or not in_script:
+            place = file, entry.tb_lineno
+            in_script = in_script or file.startswith(folder)
+        entry = entry.tb_next
+    return place
+
+
+def _record(error, folder, report_fd):
+    """One line for the host: E, type, file, line and message, by \x1f."""
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = kind.__module__ + "." + name
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    file, line = _place(error, folder)
+    fields = "E", name, os.path.basename(file), str(line), message[:2000]
+    text = "\x1f".join(field.replace("\n", " ") for field in fields) + "\n"
+    try:
+        os.write(report_fd, text.encode("utf-8", "replace"))
+    except OSError:
+        # The script closed the descriptor; its exit status tells enough.
+        return

@@ -1,0 +1,110 @@
+/* The zygote: a warm interpreter that turns into jobs by forking.
+ *
+ * A program of its own, started by the host with exec, as a uid that owns
+ * nothing, with one thread and no handle of the host's but its command socket.
+ * It imports only wafer's own bootstrap; a job's code runs in its sandbox.
+ *
+ *   wafer-zygote     descriptors: 0 /dev/null, 2 the host's stderr,
+ *                    and the three of zygote_fds.h */
+#include "config.h"
+
+#include "base/fd.h"
+#include "runtime/fork.h"
+#include "runtime/protocol.h"
+#include "runtime/python.h"
+#include "runtime/zygote_fds.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+/* A job leaves by way of the interpreter, which frees little at its end. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+  return "detect_leaks=0";
+}
+#endif
+
+/* fork copies the calling thread alone: with a second one the child could find
+ * a lock that nobody will release. */
+static int check_single_threaded(struct error **err)
+{
+  DIR *tasks = opendir("/proc/self/task");
+  if (tasks == NULL)
+    return error_errno(err, "count the zygote's threads");
+  int count = 0;
+  for (struct dirent *entry = readdir(tasks); entry != NULL;
+       entry = readdir(tasks))
+    count += entry->d_name[0] != '.';
+  closedir(tasks);
+  if (count != 1)
+    return error_make(err, EBUSY, "the zygote has %d threads", count);
+  return 0;
+}
+
+static int serve_fork(struct message *request, struct error **err)
+{
+  if (request->fd_count != FORK_FD_COUNT)
+    return error_make(err, EPROTO, "FORK came with %zu descriptors",
+                      request->fd_count);
+  if (check_single_threaded(err) < 0)
+    return -1;
+  cleanup_fd int pidfd = -1;
+  pid_t keeper =
+      fork_sandbox((unsigned long)request->value, request->fds, &pidfd, err);
+  if (keeper < 0)
+    return -1;
+  struct message reply = {
+      .kind = MESSAGE_FORKED, .value = keeper, .fds = {pidfd}, .fd_count = 1};
+  return message_send(ZYGOTE_COMMAND_FD, &reply, err);
+}
+
+/* Answers one request; -1 at the end of the host. */
+static int serve(struct error **err)
+{
+  struct message request;
+  if (message_expect(ZYGOTE_COMMAND_FD, MESSAGE_FORK, &request, err) < 0)
+    return -1;
+  cleanup_error struct error *failure = NULL;
+  int result = serve_fork(&request, &failure);
+  message_close(&request);
+  if (result == 0)
+    return 0;
+  struct message reply = {.kind = MESSAGE_FAILED, .value = failure->code};
+  reply.text_count = strnlen(failure->text, sizeof reply.text - 1);
+  memcpy(reply.text, failure->text, reply.text_count);
+  return message_send(ZYGOTE_COMMAND_FD, &reply, err);
+}
+
+static int report_ready(struct error **err)
+{
+  struct message ready = {.kind = MESSAGE_READY};
+  int length = snprintf(ready.text, sizeof ready.text, "%s", python_version());
+  ready.text_count = (size_t)length;
+  return message_send(ZYGOTE_COMMAND_FD, &ready, err);
+}
+
+/* Dead keepers are the kernel's to bury: their outcome is in their record. */
+static void ignore_children(void)
+{
+  struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+  sigaction(SIGCHLD, &action, NULL);
+}
+
+int main(void)
+{
+  cleanup_error struct error *err = NULL;
+  ignore_children();
+  if (python_start(ZYGOTE_PYTHON_DIR_FD, &err) < 0 || report_ready(&err) < 0) {
+    fprintf(stderr, "wafer-zygote: %s\n", err->text);
+    return 1;
+  }
+  while (serve(&err) == 0)
+    continue;
+  return err->code == EPIPE ? 0 : 1;
+}

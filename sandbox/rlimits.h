@@ -1,0 +1,33 @@
+/* Resource limits of a job's processes: the wall behind the cgroup. */
+#ifndef WAFER_SANDBOX_RLIMITS_H
+#define WAFER_SANDBOX_RLIMITS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* RLIMITS_KEEP in a field leaves that limit as it was inherited. */
+#define RLIMITS_KEEP UINT64_MAX
+
+struct rlimits {
+  uint64_t open_files_max; /* hard; the soft one is at most 1024 */
+  uint64_t file_bytes_max; /* largest file that may be written: the scratch's
+                              size. It holds in rw mounts too */
+  uint64_t processes_max;  /* of the job's uid; before Linux 5.14 counted over
+                              all user namespaces, so meant for a uid of its
+                              own */
+  bool has_cgroup;         /* the cgroup caps memory and CPU, precisely; the
+                              two below are then not used */
+  uint64_t memory_bytes;   /* address space of a process, for want of better */
+  uint64_t cpu_s;          /* CPU seconds of a process, then SIGKILL */
+};
+
+enum { RLIMITS_OPEN_FILES_DEFAULT = 4096 };
+
+/* Sets every limit of the calling process; children inherit them. A limit is
+ * only ever lowered: where the inherited hard limit is below the wanted one,
+ * it stays. On failure some may be set. */
+int rlimits_apply(const struct rlimits *wanted, struct error **err);
+
+#endif

@@ -1,0 +1,218 @@
+#include "config.h"
+
+#include "sandbox/scratch.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MKFS "/sbin/mkfs.ext4"
+
+/* Runs mkfs.ext4 on an open file. lazy_itable_init and nodiscard leave all but
+ * the metadata sparse. */
+static int run_mkfs(int image_fd, struct error **err)
+{
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", image_fd);
+  const char *argv[] = {MKFS,
+                        "-q",
+                        "-F",
+                        "-m",
+                        "0",
+                        "-O",
+                        "^has_journal,^resize_inode",
+                        "-E",
+                        "lazy_itable_init=1,nodiscard,root_owner=0:0",
+                        path,
+                        NULL};
+  pid_t child = vfork();
+  if (child < 0)
+    return error_errno(err, "start " MKFS);
+  if (child == 0) {
+    fcntl(image_fd, F_SETFD, 0);
+    execv(MKFS, (char **)argv);
+    _exit(127);
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR)
+      return error_errno(err, "wait for " MKFS);
+  if (status != 0)
+    return error_make(err, EIO, MKFS " failed (status %d); install e2fsprogs",
+                      WEXITSTATUS(status));
+  return 0;
+}
+
+static int open_unnamed(int dir_fd, uint64_t size_bytes, struct error **err)
+{
+  cleanup_fd int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return error_errno(err, "make an unnamed scratch image");
+  if (ftruncate(fd, (off_t)size_bytes) < 0)
+    return error_errno(err, "size a scratch image to %" PRIu64 " bytes",
+                       size_bytes);
+  return steal_fd(&fd);
+}
+
+/* The template gets its name only once it is whole; of two makers at once, one
+ * names his and both have a good one. */
+static int make_template(int dir_fd, const char *name, uint64_t size_bytes,
+                         struct error **err)
+{
+  cleanup_fd int fd = open_unnamed(dir_fd, size_bytes, err);
+  if (fd < 0 || run_mkfs(fd, err) < 0)
+    return -1;
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0 &&
+      errno != EEXIST)
+    return error_errno(err, "keep the scratch template");
+  return steal_fd(&fd);
+}
+
+static int open_template(int dir_fd, uint64_t size_bytes, struct error **err)
+{
+  char name[64];
+  snprintf(name, sizeof name, "scratch-%" PRIu64 ".ext4", size_bytes);
+  cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT)
+    return make_template(dir_fd, name, size_bytes, err);
+  if (fd < 0)
+    return error_errno(err, "open the scratch template");
+  struct stat status;
+  if (fstat(fd, &status) < 0 || status.st_uid != 0 ||
+      status.st_size != (off_t)size_bytes)
+    return error_make(err, EINVAL,
+                      "%s in the state directory isn't what wafer made; "
+                      "remove it",
+                      name);
+  return steal_fd(&fd);
+}
+
+static int copy_extent(int from, int to, off_t start, off_t end,
+                       struct error **err)
+{
+  off_t in = start, out = start;
+  while (in < end) {
+    ssize_t copied =
+        copy_file_range(from, &in, to, &out, (size_t)(end - in), 0);
+    if (copied < 0)
+      return error_errno(err, "copy the scratch template");
+    if (copied == 0)
+      return error_make(err, EIO, "the scratch template is cut short");
+  }
+  return 0;
+}
+
+static int copy_sparse(int from, int to, struct error **err)
+{
+  off_t end = 0;
+  for (;;) {
+    off_t start = lseek(from, end, SEEK_DATA);
+    if (start < 0 && errno == ENXIO)
+      return 0;
+    if (start < 0)
+      return error_errno(err, "read the scratch template");
+    end = lseek(from, start, SEEK_HOLE);
+    if (end < 0)
+      return error_errno(err, "read the scratch template");
+    if (copy_extent(from, to, start, end, err) < 0)
+      return -1;
+  }
+}
+
+/* Another process may take the free device between the two calls. */
+static int attach_loop(int image_fd, char path[32], struct error **err)
+{
+  cleanup_fd int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+  if (control < 0)
+    return error_errno(err, "open /dev/loop-control");
+  struct loop_config config = {
+      .fd = (unsigned)image_fd,
+      .block_size = 4096,
+      .info = {.lo_flags = LO_FLAGS_AUTOCLEAR},
+  };
+  for (;;) {
+    int number = ioctl(control, LOOP_CTL_GET_FREE);
+    if (number < 0)
+      return error_errno(err, "get a free loop device");
+    snprintf(path, 32, "/dev/loop%d", number);
+    cleanup_fd int loop = open(path, O_RDWR | O_CLOEXEC);
+    if (loop < 0)
+      return error_errno(err, "open %s", path);
+    if (ioctl(loop, LOOP_CONFIGURE, &config) == 0)
+      return steal_fd(&loop);
+    if (errno != EBUSY)
+      return error_errno(err, "attach a scratch image to %s", path);
+  }
+}
+
+static int mount_ext4(const char *device, struct error **err)
+{
+  cleanup_fd int fs = (int)syscall(SYS_fsopen, "ext4", FSOPEN_CLOEXEC);
+  if (fs < 0)
+    return error_errno(err, "fsopen ext4");
+  const char *flags[] = {"nobarrier", "noinit_itable", "noauto_da_alloc"};
+  if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", device, 0) < 0)
+    return error_errno(err, "scratch: source %s", device);
+  for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, flags[i], NULL, 0) < 0)
+      return error_errno(err, "scratch: mount option %s", flags[i]);
+  if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+    return error_errno(err, "scratch: mount %s", device);
+  int mount_fd =
+      (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
+  if (mount_fd < 0)
+    return error_errno(err, "scratch: fsmount");
+  return mount_fd;
+}
+
+int scratch_create(int dir_fd, uint64_t size_bytes, struct error **err)
+{
+  cleanup_fd int template = open_template(dir_fd, size_bytes, err);
+  if (template <0)
+    return error_wrap(err, "scratch");
+  cleanup_fd int image = open_unnamed(dir_fd, size_bytes, err);
+  if (image < 0 || copy_sparse(template, image, err) < 0)
+    return error_wrap(err, "scratch");
+  char device[32];
+  cleanup_fd int loop = attach_loop(image, device, err);
+  if (loop < 0)
+    return error_wrap(err, "scratch");
+  return mount_ext4(device, err);
+}
+
+int scratch_give(int mount_fd, uid_t uid, gid_t gid, struct error **err)
+{
+  if (fchownat(mount_fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
+      fchmodat(mount_fd, ".", 01777, 0) < 0 ||
+      (unlinkat(mount_fd, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT))
+    return error_errno(err, "give the scratch directory to the job");
+  return 0;
+}
+
+bool scratch_probe(const char **why)
+{
+  const char *reason = NULL;
+  if (geteuid() != 0)
+    reason = "only root can mount a scratch image";
+  else if (access("/dev/loop-control", R_OK | W_OK) != 0)
+    reason = "there is no /dev/loop-control (modprobe loop)";
+  else if (access(MKFS, X_OK) != 0)
+    reason = MKFS " is not installed (apt-get install e2fsprogs)";
+  if (why != NULL)
+    *why = reason;
+  return reason == NULL;
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/python3.11 -B
+"""codespell finds no misspelt word (.codespellrc has the exceptions)."""
+
+import tree
+
+tree.run_tool(
+    ["codespell", "--config", str(tree.HERE.parent.parent / ".codespellrc")],
+    tree.files(),
+)

@@ -1,0 +1,109 @@
+"""Fixtures: wafer as root, as a plain user, and as both in turn.
+
+The tests run the installed program, so they need WAFER_PREFIX, root, and the
+users that scripts/check makes: wafer-test with subordinate ids, and
+wafer-third, who owns folders that the others mount.
+"""
+
+import os
+import pwd
+import subprocess
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+import world  # noqa: E402
+from wafer_command import WAFER, Wafer  # noqa: E402
+
+PLAIN_USER = "wafer-test"
+THIRD_USER = "wafer-third"
+USERS = {"root": "root", "plain": PLAIN_USER}
+
+
+def pytest_sessionstart(session):
+    problem = missing_prerequisite()
+    if problem:
+        pytest.exit(f"system tests: {problem}", returncode=1)
+    world.adopt_orphans()
+
+
+def missing_prerequisite():
+    """What has to be there and isn't, as a sentence; else None."""
+    if os.geteuid() != 0:
+        return "run them as root; they become the plain user by themselves"
+    if "WAFER_PREFIX" not in os.environ:
+        return "set WAFER_PREFIX to where wafer is installed"
+    for name in (PLAIN_USER, THIRD_USER):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            return f"there is no user {name}; scripts/check makes it"
+    plain = pwd.getpwnam(PLAIN_USER)
+    for file in ("/etc/subuid", "/etc/subgid"):
+        with open(file, encoding="utf-8") as lines:
+            if not any(line.startswith(f"{PLAIN_USER}:") for line in lines):
+                return f"{file} gives {PLAIN_USER} no ids; see scripts/check"
+    try:
+        subprocess.run(
+            [WAFER, "--version"],
+            user=plain.pw_uid,
+            group=plain.pw_gid,
+            extra_groups=[],
+            cwd="/",
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"{PLAIN_USER} can't run {WAFER}: {error}"
+    return None
+
+
+@pytest.fixture(autouse=True)
+def no_leaks():
+    """Every test leaves the world as it found it."""
+    wafers = []
+    before = world.Snapshot()
+    yield wafers
+    try:
+        for wafer in wafers:
+            wafer.stop_all()
+        before.check([wafer.base for wafer in wafers])
+    finally:
+        for wafer in wafers:
+            wafer.remove()
+
+
+@pytest.fixture
+def wafer_of(no_leaks):
+    """A function that makes the wafer of "root" or "plain"."""
+
+    def make(user):
+        wafer = Wafer(pwd.getpwnam(USERS[user]))
+        no_leaks.append(wafer)
+        return wafer
+
+    return make
+
+
+@pytest.fixture(params=USERS)
+def wafer(request, wafer_of):
+    """wafer as root, then as a plain user."""
+    return wafer_of(request.param)
+
+
+@pytest.fixture
+def root_wafer(wafer_of):
+    return wafer_of("root")
+
+
+@pytest.fixture
+def plain_wafer(wafer_of):
+    return wafer_of("plain")
+
+
+@pytest.fixture
+def third_user():
+    """A user who is neither of those that run wafer."""
+    return pwd.getpwnam(THIRD_USER)
