@@ -21,7 +21,9 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 enum {
@@ -33,31 +35,15 @@ enum {
 /* What stands for a secret. */
 #define MASK_TEXT "***"
 
-/* The secrets. Constant once made: any number of masks may use it. */
-struct mask_words;
-
-/* Makes it of `count` secrets, and keeps no pointer to their bytes. None at all
- * is fine. E2BIG: there are more bytes than the above. */
-int mask_words_new(const struct iovec *secrets, size_t count,
-                   struct mask_words **words, struct error **err);
-
-/* Overwrites and frees it; NULL is fine. No mask may use it any more. */
-void mask_words_free(struct mask_words *words);
-
-static inline void cleanup_mask_wordsp(struct mask_words **words)
-{
-  mask_words_free(*words);
-}
-
-#define cleanup_mask_words __attribute__((cleanup(cleanup_mask_wordsp)))
-
-/* One stream on its way past the words. */
+/* The secrets. Constant once made: any number of streams may use one. */
 struct mask;
 
-/* Begins one; `words` must outlive it. */
-struct mask *mask_new(const struct mask_words *words);
+/* Makes a mask of `count` secrets, whose bytes it doesn't keep a pointer to.
+ * None at all is fine. E2BIG: there are more bytes than the above. */
+int mask_new(const struct iovec *secrets, size_t count, struct mask **mask,
+             struct error **err);
 
-/* Overwrites what it held back and frees it; NULL is fine. */
+/* Overwrites and frees it; NULL is fine. No stream may use it any more. */
 void mask_free(struct mask *mask);
 
 static inline void cleanup_maskp(struct mask **mask)
@@ -67,18 +53,41 @@ static inline void cleanup_maskp(struct mask **mask)
 
 #define cleanup_mask __attribute__((cleanup(cleanup_maskp)))
 
-/* Takes what may go on: at most once a call below, and the bytes are good until
- * it returns. */
-typedef void mask_put(void *argument, const void *bytes, size_t count);
+/* One stream on its way through a mask. All members are its own. */
+struct mask_stream {
+  const struct mask *mask;
+  uint32_t state;
+  bool in_run;  /* the last byte that went out was hidden */
+  char *window; /* what was held back, and then what is fed */
+  size_t window_count;
+  size_t window_room;
+  struct mask_range *ranges; /* hidden parts of the window, in order */
+  size_t range_count;
+  size_t range_room;
+  char *out;
+  size_t out_count;
+  size_t out_room;
+};
 
-/* Takes `count` bytes, and puts what can go on now. */
-void mask_feed(struct mask *mask, const void *bytes, size_t count,
-               mask_put *put, void *argument);
+/* Begins one; the mask must outlive it. */
+void mask_stream_init(struct mask_stream *stream, const struct mask *mask);
 
-/* Puts what was held back: the stream has ended. The mask may begin another. */
-void mask_finish(struct mask *mask, mask_put *put, void *argument);
+/* Takes `count` bytes. *out becomes what can go out now, *out_count bytes that
+ * are the stream's and good until the next call. */
+void mask_feed(struct mask_stream *stream, const void *bytes, size_t count,
+               const char **out, size_t *out_count);
+
+/* Gives out what was held back: the input has ended. */
+void mask_finish(struct mask_stream *stream, const char **out,
+                 size_t *out_count);
+
+/* Overwrites what it held back, and frees what it owns. Zeroed memory is fine.
+ */
+void mask_stream_release(struct mask_stream *stream);
+
+#define cleanup_mask_stream __attribute__((cleanup(mask_stream_release)))
 
 /* A masked copy of a text, which the caller frees. */
-char *mask_text(const struct mask_words *words, const char *text);
+char *mask_text(const struct mask *mask, const char *text);
 
 #endif

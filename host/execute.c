@@ -55,9 +55,7 @@ static bool uses_own_id(const struct execution *execution, unsigned missing)
 static int check_walls(struct execution *execution, struct error **err)
 {
   const struct request *request = execution->request;
-  unsigned missing = 0;
-  if (walls_missing(&missing, err) < 0)
-    return -1;
+  unsigned missing = walls_missing();
   execution->ids.own = uses_own_id(execution, missing);
   if (execution->ids.own && !(missing & wall_uid) &&
       !(request->allowed_missing & wall_uid))
@@ -65,7 +63,7 @@ static int check_walls(struct execution *execution, struct error **err)
                       "--mount …:rw needs an id-mapped mount, which only root "
                       "can make; run as root, or as your own user without the "
                       "uid wall: --allow-missing=%s",
-                      walls_text(missing | wall_uid));
+                      walls_text(missing | wall_uid).text);
   if (execution->ids.own)
     missing |= wall_uid;
   if (walls_require(missing, request->allowed_missing, err) < 0)
@@ -82,7 +80,8 @@ static void describe(struct execution *execution)
   const struct request *request = execution->request;
   struct run *run = &execution->run;
   const struct size *size = request->size;
-  run_set_text(&run->name, request->name ? request->name : request->script.name);
+  run_set_text(&run->name,
+               request->name ? request->name : request->script.name);
   run_set_text(&run->script, request->script_path);
   run_set_text(&run->network, request->host_network ? "host" : "none");
   run_set_text(&run->library_set, "none");
@@ -170,8 +169,8 @@ static int make_rooms(struct execution *execution, struct error **err)
     return -1;
   if (execution->missing & wall_scratch)
     return 0;
-  cleanup_fd int dir = open(store_dir(execution->store),
-                            O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  cleanup_fd int dir =
+      open(store_dir(execution->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   execution->scratch_fd =
       scratch_create(dir, (uint64_t)size->scratch_bytes, err);
   return execution->scratch_fd < 0 ? -1 : 0;
@@ -195,17 +194,16 @@ static int park(struct execution *execution, struct error **err)
     if (python_tree < 0)
       return -1;
   } else {
-    if (namespace_ids_of_user(execution->sandbox.keeper_pid,
-                              execution->ids.own, &execution->ids, err) < 0)
+    if (namespace_ids_of_user(execution->sandbox.keeper_pid, execution->ids.own,
+                              &execution->ids, err) < 0)
       return -1;
     paths = spec_tree_paths(request, &place.tree_paths_count);
   }
   place.python_tree = python_tree;
   place.tree_paths = paths;
   place.ids = execution->ids;
-  if (place.scratch_fd >= 0 &&
-      scratch_give(place.scratch_fd, place.ids.job_uid, place.ids.job_gid,
-                   err) < 0)
+  if (place.scratch_fd >= 0 && scratch_give(place.scratch_fd, place.ids.job_uid,
+                                            place.ids.job_gid, err) < 0)
     return -1;
   return sandbox_park(&execution->sandbox, &place, err);
 }
@@ -236,8 +234,8 @@ static int release_job(struct execution *execution, struct error **err)
   if (result == 0) {
     /* Durable before it runs: what is released is booked, come what may. */
     execution->run.started_realtime_ns = clock_realtime_ns();
-    result = store_update_run(execution->store, &execution->run,
-                              EVENT_RELEASED, err);
+    result = store_update_run(execution->store, &execution->run, EVENT_RELEASED,
+                              err);
   }
   if (result == 0)
     result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
@@ -293,7 +291,7 @@ static int book(struct execution *execution, const struct outcome *outcome,
                 const struct error *failure, struct error **err)
 {
   struct run *run = &execution->run;
-  enum event event = EVENT_HOST_FAILED;
+  enum run_event event = EVENT_HOST_FAILED;
   run->completed_realtime_ns = clock_realtime_ns();
   if (failure == NULL) {
     event = explain(execution, outcome);
@@ -352,8 +350,9 @@ int execute(const struct request *request, struct error **err)
   free(outcome.report);
   summary_print(&execution.run, request->quiet);
   if (booked < 0)
-    return error_wrap(err, "the run %s ended, but isn't booked yet; the next "
-                           "wafer command will try again",
+    return error_wrap(err,
+                      "the run %s ended, but isn't booked yet; the next "
+                      "wafer command will try again",
                       execution.run.id);
   if (request->has_report &&
       summary_report(&execution.run, request->report_fd, err) < 0)

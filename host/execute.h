@@ -59,7 +59,7 @@ int supervise(struct execution *execution, struct outcome *outcome,
 
 /* Fills in the record's exit_status, signal, reason, duration and usage from
  * what was seen, and returns the event that ends the run. */
-enum event explain(struct execution *execution, const struct outcome *outcome);
+enum run_event explain(struct execution *execution, const struct outcome *outcome);
 
 /* Prints the explanation and the last line on stderr, unless quiet. */
 void summary_print(const struct run *run, bool quiet);

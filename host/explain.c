@@ -65,10 +65,11 @@ static char *refused_calls(const struct run *run)
 {
   char *text = xstrdup("");
   for (size_t i = 0; i < run->reason.refused_syscall_count; i++) {
-    char *longer =
-        xasprintf("%s%s%s", text, i ? ", " : "; the sandbox refused the system "
-                                             "call ",
-                  run->reason.refused_syscalls[i].name);
+    char *longer = xasprintf("%s%s%s", text,
+                             i ? ", "
+                               : "; the sandbox refused the system "
+                                 "call ",
+                             run->reason.refused_syscalls[i].name);
     free(text);
     text = longer;
   }
@@ -80,9 +81,9 @@ static void explain_exit(struct run *run, int status)
   const struct run_exception *exception = &run->reason.exception;
   cleanup_free char *refused = refused_calls(run);
   if (exception->type == NULL) {
-    set_reason(run, REASON_EXIT_STATUS,
-               xasprintf("the script exited with status %d%s", status,
-                         refused));
+    set_reason(
+        run, REASON_EXIT_STATUS,
+        xasprintf("the script exited with status %d%s", status, refused));
     return;
   }
   bool coding = strcmp(exception->type, "SyntaxError") == 0 &&
@@ -96,7 +97,7 @@ static void explain_exit(struct run *run, int status)
 }
 
 /* The order is the rule: what wafer itself did comes before what it saw. */
-static enum event explain_end(struct run *run, const struct outcome *outcome)
+static enum run_event explain_end(struct run *run, const struct outcome *outcome)
 {
   const struct result *result = &outcome->result;
   run->exit_status = result->killed ? 128 + result->value : result->value;
@@ -141,10 +142,10 @@ static void mask_reason(const struct mask *mask, struct run_reason *reason)
   mask_member(mask, &reason->exception.file);
 }
 
-enum event explain(struct execution *execution, const struct outcome *outcome)
+enum run_event explain(struct execution *execution, const struct outcome *outcome)
 {
   struct run *run = &execution->run;
-  enum event event = EVENT_HOST_FAILED;
+  enum run_event event = EVENT_HOST_FAILED;
   run->duration_ns = outcome->ended_ns - execution->released_ns;
   report_read(outcome->report, outcome->report_count, &run->reason);
   if (outcome->have_result) {

@@ -178,3 +178,10 @@ void format_print_padded(const char *text, int width)
   else
     printf("%s%*s", text, blanks, "");
 }
+
+int format_flush(struct error **err)
+{
+  if (fflush(stdout) != 0 || ferror(stdout))
+    return error_errno(err, "write to standard output");
+  return 0;
+}

@@ -6,6 +6,8 @@
 #ifndef WAFER_HOST_FORMAT_H
 #define WAFER_HOST_FORMAT_H
 
+#include "base/error.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,5 +41,8 @@ size_t format_width(const char *text);
 /* Prints a text to stdout, and blanks after it to fill `width` columns; before
  * it where `width` is negative. */
 void format_print_padded(const char *text, int width);
+
+/* Ends what was printed to stdout: an error where it couldn't be written. */
+int format_flush(struct error **err);
 
 #endif

@@ -1,6 +1,7 @@
 # Everything but main, so that the tests link the same objects.
 noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
+  host/books.c host/books.h \
   host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
   host/cmd_show.c \
   host/execute.c host/execute.h \
@@ -16,8 +17,9 @@ libhost_a_SOURCES = \
   host/spec.c host/spec.h \
   host/stream.c host/stream.h \
   host/summary.c host/supervise.c \
+  host/table.c host/table.h \
   host/usage.c host/usage.h \
-  host/walls.c host/walls.h
+  host/wall_probe.c host/walls.c host/walls.h
 libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
   $(EVENT_CFLAGS)
 

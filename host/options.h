@@ -51,8 +51,10 @@ struct command {
   bool takes_rest;
   size_t target_bytes; /* of the struct that `take` fills in, zeroed */
   /* Runs it; returns the exit status, or -1 with an error, which main prints
-   * and turns into 125. `target` is run's own to release. */
+   * and turns into 125. */
   int (*run)(void *target, const struct command_line *line, struct error **err);
+  /* Frees what `take` and `run` left in the target; NULL: nothing. */
+  void (*release)(void *target);
 };
 
 /* Exit statuses that are wafer's own, as of coreutils' timeout and env. */

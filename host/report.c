@@ -11,8 +11,10 @@ static void read_exception(char *line, struct run_exception *exception)
   enum { PARTS = 5 };
   char *parts[PARTS];
   size_t count = 0;
-  while (count < PARTS && line != NULL)
-    parts[count++] = count + 1 == PARTS ? line : strsep(&line, "\x1f");
+  for (; count + 1 < PARTS && line != NULL; count++)
+    parts[count] = strsep(&line, "\x1f");
+  if (line != NULL)
+    parts[count++] = line;
   if (count < PARTS)
     return;
   run_set_text(&exception->type, parts[1]);

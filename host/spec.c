@@ -6,10 +6,10 @@
 #include "sandbox/rootfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 /* Arguments and environment are bytes, JSON is Unicode: each byte goes as the
@@ -72,12 +72,11 @@ static json_t *make_python(const struct request *request)
 {
   json_t *libs = json_array();
   for (size_t i = 0; i < request->lib_count; i++)
-    json_array_append_new(
-        libs, json_pack("{s:o,s:i}", "name",
-                        bytes_to_json(request->libs[i].name), "file",
-                        (int)i + 1));
-  return json_pack("{s:o,s:o,s:o,s:i,s:o,s:i}", "argv",
-                   make_arguments(request), "env", make_env(request), "name",
+    json_array_append_new(libs, json_pack("{s:o,s:i}", "name",
+                                          bytes_to_json(request->libs[i].name),
+                                          "file", (int)i + 1));
+  return json_pack("{s:o,s:o,s:o,s:i,s:o,s:i}", "argv", make_arguments(request),
+                   "env", make_env(request), "name",
                    bytes_to_json(request->script.name), "script", 0, "libs",
                    libs, "files", (int)request->lib_count + 1);
 }
@@ -106,8 +105,8 @@ static int clone_mount(const struct request_mount *mount,
   cleanup_fd int tree = rootfs_clone(mount->source, mount->read_only, err);
   if (tree < 0)
     return -1;
-  cleanup_fd int map = namespace_for_idmap(mount->uid, mount->gid,
-                                           ids->job_uid, ids->job_gid, err);
+  cleanup_fd int map = namespace_for_idmap(mount->uid, mount->gid, ids->job_uid,
+                                           ids->job_gid, err);
   if (map < 0)
     return -1;
   struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP,
@@ -177,8 +176,8 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
               bool landlock, bool has_cgroup, struct spec_bundle *bundle,
               struct error **err)
 {
-  size_t fds = request->mount_count + request->secret_count +
-               request->lib_count + 1;
+  size_t fds =
+      request->mount_count + request->secret_count + request->lib_count + 1;
   if (fds >= FD_MESSAGE_MAX)
     return error_make(err, E2BIG,
                       "%zu files, mounts and secrets are more than the %d that "
@@ -191,11 +190,11 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
   bundle->fds[bundle->fd_count++] = request->script.fd;
   for (size_t i = 0; i < request->lib_count; i++)
     bundle->fds[bundle->fd_count++] = request->libs[i].fd;
-  bundle->json = json_pack(
-      "{s:i,s:o,s:o,s:o,s:b,s:o}", "tree_count", (int)trees, "mounts",
-      make_mounts(request), "secrets", make_secret_names(request), "limits",
-      make_limits(request, ids, has_cgroup), "landlock", landlock, "python",
-      make_python(request));
+  bundle->json =
+      json_pack("{s:i,s:o,s:o,s:o,s:b,s:o}", "tree_count", (int)trees, "mounts",
+                make_mounts(request), "secrets", make_secret_names(request),
+                "limits", make_limits(request, ids, has_cgroup), "landlock",
+                landlock, "python", make_python(request));
   if (bundle->json == NULL)
     return error_make(err, EILSEQ, "a mount's path isn't UTF-8");
   return 0;

@@ -112,9 +112,9 @@ int stream_start(struct stream *stream, struct event_base *loop,
   struct stat status;
   if (stream->caller_fd >= 0 && fstat(stream->caller_fd, &status) < 0)
     stream->caller_fd = -1;
-  stream->caller_is_file = stream->caller_fd >= 0 && !S_ISFIFO(status.st_mode) &&
-                           !S_ISSOCK(status.st_mode) &&
-                           !isatty(stream->caller_fd);
+  stream->caller_is_file =
+      stream->caller_fd >= 0 && !S_ISFIFO(status.st_mode) &&
+      !S_ISSOCK(status.st_mode) && !isatty(stream->caller_fd);
   stream->readable =
       event_new(loop, stream->source_fd, EV_READ, when_readable, stream);
   if (stream->caller_fd >= 0 && !stream->caller_is_file)

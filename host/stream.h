@@ -19,12 +19,12 @@
 enum { STREAM_LOG_MAX_BYTES = 1 << 30, STREAM_BUFFER_BYTES = 65536 };
 
 struct stream {
-  int source_fd; /* the pipe's read end; the owner's to close */
-  int caller_fd; /* the caller's own; -1: not handed on */
-  int log_fd;    /* -1: not kept */
-  bool caller_is_file; /* writes to it never wait */
+  int source_fd;           /* the pipe's read end; the owner's to close */
+  int caller_fd;           /* the caller's own; -1: not handed on */
+  int log_fd;              /* -1: not kept */
+  bool caller_is_file;     /* writes to it never wait */
   struct mask_stream mask; /* begun by the owner */
-  int64_t total_bytes; /* that the job wrote */
+  int64_t total_bytes;     /* that the job wrote */
   int64_t log_bytes;
   bool log_truncated; /* by the cap, or a full disk */
   bool done;          /* all was read and handed on */

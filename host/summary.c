@@ -23,8 +23,8 @@ static void print_missing(const struct run *run)
     return;
   fputs("wafer: it ran without", stderr);
   for (size_t i = 0; i < run->walls_missing.count; i++)
-    fprintf(stderr, "%s %s", i ? "," : " these walls:",
-            run->walls_missing.items[i]);
+    fprintf(stderr, "%s %s",
+            i ? "," : " these walls:", run->walls_missing.items[i]);
   fputc('\n', stderr);
 }
 

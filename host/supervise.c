@@ -49,8 +49,7 @@ struct supervision {
 
 static struct timeval milliseconds(int64_t ms)
 {
-  return (struct timeval){.tv_sec = ms / 1000,
-                          .tv_usec = (ms % 1000) * 1000};
+  return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 }
 
 /* The job may be dead already; then there is nobody to tell. */
@@ -61,7 +60,7 @@ static void tell_job(struct supervision *self, int signal_number)
 }
 
 /* A failure to store a step doesn't stop the run; it is told at the end. */
-static void record(struct supervision *self, enum event event)
+static void record(struct supervision *self, enum run_event event)
 {
   cleanup_error struct error *err = NULL;
   struct execution *execution = self->execution;
@@ -351,8 +350,8 @@ static void read_result(struct supervision *self)
   cleanup_error struct error *err = NULL;
   ssize_t count = pread(self->execution->result_fd, text, sizeof text, 0);
   self->outcome->have_result =
-      count > 0 && result_parse(text, (size_t)count, &self->outcome->result,
-                                &err) == 0;
+      count > 0 &&
+      result_parse(text, (size_t)count, &self->outcome->result, &err) == 0;
 }
 
 static void release(struct supervision *self)

@@ -163,6 +163,17 @@ static void probe_uid(struct wall_state *state)
     lacks(state, why, uid_fix());
 }
 
+static void probe_cgroup(struct wall_state *state)
+{
+  __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
+      0};
+  cgroup_probe(NULL, &probe);
+  if (probe.limits)
+    stands(state, steal_pointer(&probe.detail));
+  else
+    lacks(state, probe.why, steal_pointer(&probe.fix));
+}
+
 static void probe_scratch(struct wall_state *state)
 {
   const char *why = NULL;
@@ -171,13 +182,14 @@ static void probe_scratch(struct wall_state *state)
   else if (geteuid() != 0)
     lacks(state, why, xstrdup("run wafer as root (sudo)"));
   else
-    lacks(state, why, xstrdup("as root: modprobe loop; "
-                              "apt-get install e2fsprogs"));
+    lacks(state, why,
+          xstrdup("as root: modprobe loop; "
+                  "apt-get install e2fsprogs"));
 }
 
 void wall_probe(enum wall wall, struct wall_state *state)
 {
-  static void (*const probes[WALL_COUNT])(struct wall_state *state) = {
+  static void (*const probes[WALL_COUNT])(struct wall_state * state) = {
       [WALL_NAMESPACES] = probe_namespaces, [WALL_SECCOMP] = probe_seccomp,
       [WALL_LANDLOCK] = probe_landlock,     [WALL_UID] = probe_uid,
       [WALL_CGROUP] = probe_cgroup,         [WALL_SCRATCH] = probe_scratch,

@@ -98,7 +98,6 @@ static void encode_row(struct encoding *encoding, const struct ledger_row *row)
 {
   static const char version[] = "wafer-ledger-1";
   const struct price *price = &row->price;
-  encoding->count = 0;
   encode_bytes(encoding, version, sizeof version - 1);
   encode_int64(encoding, row->seq);
   encode_block(encoding, row->run_id, strlen(row->run_id));
@@ -120,7 +119,7 @@ static void encode_row(struct encoding *encoding, const struct ledger_row *row)
 static int make_mac(const struct ledger_key *key, const struct ledger_row *row,
                     unsigned char mac[LEDGER_MAC_BYTES], struct error **err)
 {
-  struct encoding encoding;
+  struct encoding encoding = {.count = 0};
   size_t length = 0;
   encode_row(&encoding, row);
   if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->bytes,
@@ -281,8 +280,8 @@ static int check_mac(const struct ledger_key *key, const struct ledger_row *row,
 int ledger_check_key(sqlite3 *db, const struct ledger_key *key,
                      struct error **err)
 {
-  struct ledger_row last;
-  bool good;
+  struct ledger_row last = {0};
+  bool good = true;
   int found = read_last(db, &last, &good, err);
   if (found <= 0)
     return found;

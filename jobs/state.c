@@ -92,7 +92,7 @@ int state_parse(const char *name, enum state *state, struct error **err)
   return error_make(err, EINVAL, "no state \"%s\": use one of %s", name, names);
 }
 
-const char *event_name(enum event event)
+const char *event_name(enum run_event event)
 {
   return event_names[event];
 }
@@ -102,7 +102,7 @@ bool state_is_final(enum state state)
   return state >= STATE_STOPPED;
 }
 
-int state_next(enum state state, enum event event, enum state *next,
+int state_next(enum state state, enum run_event event, enum state *next,
                struct error **err)
 {
   enum state found = transitions[state][event];

@@ -45,7 +45,7 @@ enum state {
   STATE_COUNT,
 };
 
-enum event {
+enum run_event {
   EVENT_ADMITTED,    /* there is room for it */
   EVENT_EXPIRED,     /* it waited too long */
   EVENT_RELEASED,    /* the job may go: billing begins */
@@ -67,12 +67,12 @@ const char *state_name(enum state state);
 int state_parse(const char *name, enum state *state, struct error **err);
 
 /* "stop_asked". Static. */
-const char *event_name(enum event event);
+const char *event_name(enum run_event event);
 
 bool state_is_final(enum state state);
 
 /* Sets *next to the state after `event`; EPROTO where the table has none. */
-int state_next(enum state state, enum event event, enum state *next,
+int state_next(enum state state, enum run_event event, enum state *next,
                struct error **err);
 
 #endif

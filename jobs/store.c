@@ -19,7 +19,7 @@
 #define DB_FILE "wafer.db"
 
 /* Pages in the WAL that make a commit copy them to the database. Low, because
- * each process that opens the store first reads the WAL (0.3 ms for these). */
+ * each process that opens the store first reads the WAL. */
 enum { CHECKPOINT_PAGES = 200 };
 
 static int make_db_file(const struct store *store, struct error **err)
@@ -223,7 +223,7 @@ static int add_charge(const struct store *store, const struct run *run,
 }
 
 /* One transaction. run->state is the new one even where it fails. */
-static int move_run(struct store *store, struct run *run, enum event event,
+static int move_run(struct store *store, struct run *run, enum run_event event,
                     bool end, struct error **err)
 {
   const char *what = end ? "record the end of a run" : "record a run's state";
@@ -245,7 +245,7 @@ static int move_run(struct store *store, struct run *run, enum event event,
   return db_commit(&transaction, what, err);
 }
 
-int store_update_run(struct store *store, struct run *run, enum event event,
+int store_update_run(struct store *store, struct run *run, enum run_event event,
                      struct error **err)
 {
   enum state before = run->state;
@@ -255,7 +255,7 @@ int store_update_run(struct store *store, struct run *run, enum event event,
   return -1;
 }
 
-int store_end_run(struct store *store, struct run *run, enum event event,
+int store_end_run(struct store *store, struct run *run, enum run_event event,
                   struct error **err)
 {
   enum state before = run->state;

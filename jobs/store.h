@@ -6,8 +6,12 @@
  *                               stderr, result, heartbeat
  *
  * Durability: each function that writes is one transaction, and has it on disk
- * when it returns 0 (one fsync). -1 means that nothing of it was stored. Any
- * number of processes may have it open; a writer waits up to 5 s for another.
+ * when it returns 0. -1 means that nothing of it was stored. Any number of
+ * processes may have it open; a writer waits up to 5 s for another.
+ *
+ * Cost, measured on ext4: 0.5 ms to open, 0.3 to 0.5 ms for each transaction
+ * (one fdatasync, and two more in every thirtieth), 0.05 ms to close. The first
+ * open in a process also waits 1 ms for SQLite and libcrypto to set up.
  *
  * A full disk: whatever needs room fails with one line that names DIR, and
  * what was recorded stays. Only store_end_run has more to lose, so it gives the
@@ -60,13 +64,13 @@ int store_insert_run(struct store *store, const struct run *run,
  * the whole record with it. The state that counts is the stored one; run->state
  * becomes the new one, and keeps its value on failure. EPROTO: the table of
  * jobs/state.h has no such transition. */
-int store_update_run(struct store *store, struct run *run, enum event event,
+int store_update_run(struct store *store, struct run *run, enum run_event event,
                      struct error **err);
 
 /* The same to a final state, with its ledger row in the same transaction. The
  * caller has set duration_ns and completed_realtime_ns; this meters the run
  * (run_meter). */
-int store_end_run(struct store *store, struct run *run, enum event event,
+int store_end_run(struct store *store, struct run *run, enum run_event event,
                   struct error **err);
 
 /* Reads one run into `run`, which was run_init-ed. `which` is looked for as

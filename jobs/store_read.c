@@ -1,11 +1,11 @@
 /* Looking runs up. */
 #include "config.h"
 
-#include "base/fd.h"
 #include "jobs/store_private.h"
 #include "jobs/utf8.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char WHAT[] = "read the runs";
@@ -43,8 +43,8 @@ static int read_one(struct store *store, const char *sql, const char *value,
 
 /* The one id that begins with `prefix`, which is "jr_" and hexadecimal digits;
  * 'g' comes after all of those. 1: found; 0: there is none. */
-static int find_id(struct store *store, const char *prefix, char **id,
-                   struct error **err)
+static int find_id(struct store *store, const char *prefix,
+                   char id[RUN_ID_SIZE], struct error **err)
 {
   cleanup_stmt sqlite3_stmt *statement = NULL;
   if (db_prepare(store->db,
@@ -56,24 +56,21 @@ static int find_id(struct store *store, const char *prefix, char **id,
   int found = db_step(statement, WHAT, err);
   if (found <= 0)
     return found;
-  cleanup_free char *first =
-      xstrdup((const char *)sqlite3_column_text(statement, 0));
+  const char *text = (const char *)sqlite3_column_text(statement, 0);
+  snprintf(id, RUN_ID_SIZE, "%s", text != NULL ? text : "");
   int more = db_step(statement, WHAT, err);
-  if (more < 0)
-    return -1;
   if (more > 0)
     return error_make(err, ENOTUNIQ,
                       "several runs begin with \"%s\": give more of its digits",
                       prefix);
-  *id = steal_pointer(&first);
-  return 1;
+  return more < 0 ? -1 : 1;
 }
 
 static int read_by_prefix(struct store *store, const char *prefix,
                           struct run *run, struct error **err)
 {
-  cleanup_free char *id = NULL;
-  int found = find_id(store, prefix, &id, err);
+  char id[RUN_ID_SIZE];
+  int found = find_id(store, prefix, id, err);
   if (found <= 0)
     return found;
   return read_one(store,

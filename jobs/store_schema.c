@@ -29,19 +29,19 @@ static const char runs_1[] =
 static const char *const migrations[][2] = {
     {runs_1, LEDGER_SCHEMA_1},
 };
-enum { VERSION = ARRAY_LENGTH(migrations) };
+enum { SCHEMA_VERSION = ARRAY_LENGTH(migrations) };
 
 static int read_version(sqlite3 *db, const char *dir, int64_t *version,
                         struct error **err)
 {
   if (db_read_int64(db, "PRAGMA user_version", version, err) < 0)
     return -1;
-  if (*version < 0 || *version > VERSION)
+  if (*version < 0 || *version > SCHEMA_VERSION)
     return error_make(err, ENOTSUP,
                       "the store in %s was made by a newer wafer (its version "
                       "is %lld, this one knows up to %d): run that wafer, or "
                       "set WAFER_STATE_DIR to another folder",
-                      dir, (long long)*version, VERSION);
+                      dir, (long long)*version, SCHEMA_VERSION);
   return 0;
 }
 
@@ -53,11 +53,11 @@ static int migrate(sqlite3 *db, const char *dir, struct error **err)
   if (db_begin(db, &transaction, what, err) < 0 ||
       read_version(db, dir, &version, err) < 0)
     return -1;
-  for (; version < VERSION; version++)
+  for (; version < SCHEMA_VERSION; version++)
     for (size_t i = 0; i < ARRAY_LENGTH(migrations[version]); i++)
       if (db_run(db, migrations[version][i], what, err) < 0)
         return -1;
-  cleanup_free char *stamp = xasprintf("PRAGMA user_version = %d", VERSION);
+  cleanup_free char *stamp = xasprintf("PRAGMA user_version = %d", SCHEMA_VERSION);
   if (db_run(db, stamp, what, err) < 0)
     return -1;
   return db_commit(&transaction, what, err);
@@ -86,7 +86,7 @@ int store_schema_update(sqlite3 *db, int dir_fd, const char *dir,
   int64_t version;
   if (read_version(db, dir, &version, err) < 0)
     return -1;
-  if (version == VERSION)
+  if (version == SCHEMA_VERSION)
     return 0;
   if (flock(dir_fd, LOCK_EX) < 0)
     return error_errno(err, "lock %s", dir);

@@ -26,6 +26,7 @@ wafer_keeper_SOURCES = runtime/keeper.c \
   runtime/protocol.c runtime/result.c
 wafer_keeper_CFLAGS = -std=gnu11 $(WAFER_CFLAGS)
 wafer_keeper_LDFLAGS = $(WAFER_LDFLAGS) -static
+wafer_keeper_LDADD =
 
 pkgpythonpackagedir = $(pkgdatadir)/python
 dist_pkgpythonpackage_DATA = runtime/python/wafer_bootstrap.py

@@ -1,23 +1,44 @@
 # `make check`: the unit tests, then the checks of the source tree.
 #
-# Unit tests are cmocka programs that speak TAP, one file each, of the same
-# objects as what is installed. The system tests (pytest) need an installed
-# wafer and two more users: scripts/check runs them.
-
-UNIT_TESTS = \
-  tests/unit/test_landlock \
-  tests/unit/test_privileges \
-  tests/unit/test_seccomp \
-  tests/unit/test_seccomp_programs
-UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-UNIT_LIBS = $(CMOCKA_LIBS)
+# Unit tests are cmocka programs, one file each, of the same objects as what is
+# installed. The system tests (pytest) need an installed wafer and two more
+# users: scripts/check runs them.
 
 if HAVE_CMOCKA
-check_PROGRAMS += $(UNIT_TESTS)
+check_PROGRAMS += \
+  tests/unit/test_format \
+  tests/unit/test_landlock \
+  tests/unit/test_ledger \
+  tests/unit/test_mask \
+  tests/unit/test_price \
+  tests/unit/test_privileges \
+  tests/unit/test_run \
+  tests/unit/test_seccomp \
+  tests/unit/test_seccomp_programs \
+  tests/unit/test_size \
+  tests/unit/test_state \
+  tests/unit/test_store \
+  tests/unit/test_store_faults
 endif
+
+# The sources of a test not named here are its own one file.
+SECCOMP_CHILD = tests/unit/seccomp_child.c tests/unit/seccomp_child.h
+tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c tests/unit/books.h
+tests_unit_test_seccomp_SOURCES = tests/unit/test_seccomp.c $(SECCOMP_CHILD)
+tests_unit_test_seccomp_programs_SOURCES = \
+  tests/unit/test_seccomp_programs.c $(SECCOMP_CHILD)
+tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/books.h
+tests_unit_test_store_faults_SOURCES = \
+  tests/unit/test_store_faults.c tests/unit/books.h
+
+# For each program that names no libraries, which is these tests.
+LDADD = libhost.a libjobs.a libruntime.a libsandbox.a libbase.a \
+  $(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) -lm \
+  $(CMOCKA_LIBS)
 
 CHECKS_OF_THE_SOURCE = \
   tests/lint/banned.py \
+  tests/lint/built.py \
   tests/lint/clang_tidy.py \
   tests/lint/cppcheck.py \
   tests/lint/headers.py \
@@ -30,13 +51,8 @@ CHECKS_OF_THE_SOURCE = \
   tests/lint/sizes.py \
   tests/lint/spelling.py \
   tests/lint/text_only.py
-dist_check_SCRIPTS += $(CHECKS_OF_THE_SOURCE)
+dist_check_SCRIPTS += $(CHECKS_OF_THE_SOURCE) tests/unit/tap
 EXTRA_DIST += tests/lint/tree.py .clang-format .clang-tidy .codespellrc
-EXTRA_DIST += tests/python tests/system bench/start
-EXTRA_DIST += scripts/check scripts/fetch-example-data scripts/lib.sh \
-  scripts/setup scripts/tally scripts/try
-dist-hook:
-	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +
 
 if LINT
 TESTS += $(CHECKS_OF_THE_SOURCE)
@@ -48,7 +64,7 @@ CLEANFILES += tests/lint/cppflags
 tests/lint/cppflags: Makefile
 	$(AM_V_GEN)$(MKDIR_P) tests/lint && \
 	printf '%s\n' -I$(abs_top_srcdir) -I$(abs_top_builddir) \
-	  $(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) $(PYTHON_CFLAGS) \
+	  $(DEFS) $(AM_CPPFLAGS) $(wafer_zygote_CPPFLAGS) $(CPPFLAGS) \
 	  $(SECCOMP_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	  $(CRYPTO_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
 
@@ -56,7 +72,12 @@ TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3.11
 AM_PY_LOG_FLAGS = -B
 LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_COMPILER = $(srcdir)/tests/unit/tap
 AM_TESTS_ENVIRONMENT = \
-  CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
   LINT_CPPFLAGS='$(abs_top_builddir)/tests/lint/cppflags'; \
   export LINT_CPPFLAGS;
+
+EXTRA_DIST += tests/python tests/system bench/start \
+  scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
+dist-hook:
+	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

@@ -21,6 +21,7 @@ GOOD = {
         '#include "config.h"\n\n#include "base/good.h"\n\n'
         "int good(int x)\n{\n  /* never system (3) */\n  return x;\n}\n"
     ),
+    "local.mk": "SOURCES = base/good.c base/good.h jobs/good.c\n",
     "jobs/good.c": '#include "base/good.h"\n',
     "docs/good.1": (
         ".Dd November 26, 2018\n.Dt GOOD 1\n.Os\n.Sh NAME\n"
@@ -60,6 +61,8 @@ BAD = [
     ("banned", {"base/a.c": function('  system ("x");\n')}, "base/a.c:4: sys"),
     ("banned", {"base/a.c": function("  /* \n */ gets(0);\n")}, "a.c:5: gets"),
     ("banned", {"base/a.c": function("  fork();\n")}, "may fork"),
+    ("built", {"base/a.c": "int a;\n"}, "base/a.c:1: no local.mk names it"),
+    ("built", {"local.mk": "# base/good.c\n"}, "base/good.c:1: no local.mk"),
     ("headers", {"base/a.h": "size_t size(void);\n"}, "base/a.h:1:"),
     ("layout", {"base/a.c": "int  a(void) {return 0;}\n"}, "base/a.c:1:"),
     ("clang_tidy", {"base/a.c": function("  if (x);\n    x++;\n")}, "a.c:4:"),

@@ -28,7 +28,7 @@ def files(*suffixes, under=None):
     """Return the tree's files of these suffixes (all, without one), sorted.
 
     The paths are relative to ROOT.  In a git checkout these are the files that
-    git tracks or would offer to add; elsewhere, all but dot folders.
+    git tracks or would offer to add; elsewhere, all but dot folders and build.
     """
     paths = sorted(git_files() if (ROOT / ".git").exists() else all_files())
     return [
@@ -53,7 +53,11 @@ def git_files():
 
 def all_files():
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name
+            for name in folders
+            if name != "build" and not name.startswith(".")
+        ]
         for name in names:
             yield (pathlib.Path(folder) / name).relative_to(ROOT)
 
@@ -90,9 +94,10 @@ def skip(reason):
 
 def finish(findings):
     """Print the findings and end the check."""
-    for finding in findings:
+    found = list(findings)
+    for finding in found:
         print(finding)
-    sys.exit(1 if findings else 0)
+    sys.exit(1 if found else 0)
 
 
 def run_tool(command, paths, after=(), one_by_one=False):

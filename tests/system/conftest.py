@@ -6,6 +6,7 @@ wafer-third, who owns folders that the others mount.
 """
 
 import os
+import pathlib
 import pwd
 import subprocess
 import sys
@@ -36,28 +37,38 @@ def missing_prerequisite():
     if "WAFER_PREFIX" not in os.environ:
         return "set WAFER_PREFIX to where wafer is installed"
     for name in (PLAIN_USER, THIRD_USER):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
+        if not has_user(name):
             return f"there is no user {name}; scripts/check makes it"
-    plain = pwd.getpwnam(PLAIN_USER)
     for file in ("/etc/subuid", "/etc/subgid"):
-        with open(file, encoding="utf-8") as lines:
-            if not any(line.startswith(f"{PLAIN_USER}:") for line in lines):
-                return f"{file} gives {PLAIN_USER} no ids; see scripts/check"
+        lines = pathlib.Path(file).read_text("utf-8").splitlines()
+        if not any(line.startswith(f"{PLAIN_USER}:") for line in lines):
+            return f"{file} gives {PLAIN_USER} no ids; see scripts/check"
     try:
-        subprocess.run(
-            [WAFER, "--version"],
-            user=plain.pw_uid,
-            group=plain.pw_gid,
-            extra_groups=[],
-            cwd="/",
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        call_version()
     except (OSError, subprocess.CalledProcessError) as error:
         return f"{PLAIN_USER} can't run {WAFER}: {error}"
     return None
+
+
+def has_user(name):
+    try:
+        return pwd.getpwnam(name) is not None
+    except KeyError:
+        return False
+
+
+def call_version():
+    """Can the plain user reach the installed program?"""
+    plain = pwd.getpwnam(PLAIN_USER)
+    subprocess.run(
+        [WAFER, "--version"],
+        user=plain.pw_uid,
+        group=plain.pw_gid,
+        extra_groups=[],
+        cwd="/",
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 @pytest.fixture(autouse=True)

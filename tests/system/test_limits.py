@@ -26,6 +26,25 @@ def test_out_of_memory(root_wafer):
     assert "out of memory" in " ".join(outcome.messages[:-1])
 
 
+def test_where_memory_went(root_wafer):
+    """What grows slowly is seen at 95 %, with the Python stack there."""
+    script = """\
+        import time
+        blocks = []
+        def grow_slowly():
+            for number in range(2000):
+                blocks.append(bytearray(1 << 20))
+                time.sleep(0.01 if number > 900 else 0)
+        grow_slowly()
+        """
+    outcome = root_wafer.run(script).check(137, "FAILED")
+    assert outcome.reason["kind"] == "out_of_memory"
+    assert "grow_slowly" in outcome.reason["python_stack"]
+    assert "script.py" in outcome.reason["python_stack"]
+    assert "0.0625" not in outcome.reason["text"]  # it names the larger size
+    assert "--max-capacity 1" in outcome.reason["text"]
+
+
 def test_out_of_memory_without_a_cgroup(plain_wafer):
     """RLIMIT_AS turns it into a MemoryError with a line of the script's."""
     outcome = plain_wafer.run(GROW).check(1, "FAILED")

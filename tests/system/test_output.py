@@ -56,7 +56,7 @@ def test_bytes_are_unchanged(root_wafer, stream, name):
     which = {1: "stdout_bytes", 2: "stderr_bytes"}[stream]
     assert outcome.report["output"][which] == len(data)
     selected = {1: "output", 2: "error"}[stream]
-    kept = root_wafer.logs(outcome.report["id"], "--stream", selected)
+    kept = root_wafer.logs(outcome.report["id"], selected)
     assert kept == data
 
 

@@ -60,8 +60,8 @@ def test_it_is_masked_in_what_is_kept(wafer, secret):
     outcome.check(0, "SUCCEEDED")
     assert outcome.lines == [f"before {SECRET} after"]
     run = outcome.report["id"]
-    assert wafer.logs(run, "--stream", "output") == b"before *** after\n"
-    assert wafer.logs(run, "--stream", "error") == b"******\n"
+    assert wafer.logs(run, "output") == b"before *** after\n"
+    assert wafer.logs(run, "error") == b"******\n"
     assert not files_with_the_secret(wafer)
 
 

@@ -201,6 +201,28 @@ def test_a_missing_wall_refuses_the_run(plain_wafer):
         assert report["usage"]["source"] == "rusage"
 
 
+def test_a_configuration_line_keeps_the_choice(plain_wafer):
+    flag = plain_wafer.allow.pop()
+    folder = plain_wafer.folder("config", 0o700)
+    plain_wafer.file(
+        "wafer.conf",
+        f"# for this machine\nallow_missing = {flag.partition('=')[2]}\n",
+        folder=folder,
+    )
+    report = plain_wafer.run("pass").check(0, "SUCCEEDED").report
+    assert "scratch" in report["walls"]["missing"]
+
+
+@pytest.mark.parametrize("line", ["allow_missing = moat", "colour = red", "x"])
+def test_a_bad_configuration_line(root_wafer, line):
+    folder = root_wafer.folder("config", 0o700)
+    root_wafer.file("wafer.conf", f"\n{line}\n", folder=folder)
+    outcome = root_wafer.run("print(1)").check(125)
+    (message,) = outcome.stderr.decode().splitlines()
+    assert "wafer.conf:2" in message
+    assert outcome.stdout == b""
+
+
 @pytest.fixture
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -176,9 +176,9 @@ class Wafer:
         os.chmod(path, mode)
         return path
 
-    def file(self, name, content, mode=0o644):
-        """Makes a file of the user's in the working folder."""
-        path = self.work / name
+    def file(self, name, content, mode=0o644, folder=None):
+        """Makes a file of the user's, in the working folder unless told."""
+        path = (folder or self.work) / name
         if isinstance(content, str):
             content = textwrap.dedent(content).encode()
         path.write_bytes(content)
@@ -216,10 +216,10 @@ class Wafer:
 
     def start_script(self, script, *options, argv=(), **keywords):
         """Starts `wafer run`: script is a path, or a text to make one of."""
+        folder = self.folder(f"run-{len(self.started)}")
         if isinstance(script, str) and script != "-":
-            script = self.file("script.py", script)
-        report = pathlib.Path(tempfile.mkdtemp(dir=self.base), "report.json")
-        os.chown(report.parent, self.user.pw_uid, self.user.pw_gid)
+            script = self.file("script.py", script, folder=folder)
+        report = folder / "report.json"
         words = ["run", script, f"--report={report}", *self.allow, *options]
         if argv:
             words += ["--", *argv]
@@ -227,7 +227,8 @@ class Wafer:
 
     def run(self, script, *options, argv=(), **keywords):
         """Runs a script to its end."""
-        return self.start_script(script, *options, argv=argv, **keywords).wait()
+        process = self.start_script(script, *options, argv=argv, **keywords)
+        return process.wait()
 
     def records(self, *options):
         """What `wafer runs --json` lists."""
@@ -237,8 +238,14 @@ class Wafer:
         """What `wafer show --json` says about one run."""
         return json.loads(self.call("show", which, "--json").check().stdout)
 
-    def logs(self, which, *options):
-        return self.call("logs", which, *options).check().stdout
+    def logs(self, which, stream="output"):
+        """What is kept of one stream, as `wafer logs` gives it."""
+        outcome = self.call("logs", which, f"--stream={stream}").check()
+        mine, other = outcome.stdout, outcome.stderr
+        if stream == "error":
+            mine, other = other, mine
+        assert other == b""
+        return mine
 
     def stop_all(self):
         """Ends what a failed test left running, the way a user would."""

@@ -35,12 +35,12 @@ static size_t random_text(char *text, size_t least, size_t most,
   return length;
 }
 
-static struct mask_words *make_words(const struct iovec *secrets, size_t count)
+static struct mask *make_mask(const struct iovec *secrets, size_t count)
 {
   cleanup_error struct error *err = NULL;
-  struct mask_words *words = NULL;
-  assert_int_equal(mask_words_new(secrets, count, &words, &err), 0);
-  return words;
+  struct mask *mask = NULL;
+  assert_int_equal(mask_new(secrets, count, &mask, &err), 0);
+  return mask;
 }
 
 static void mask_simply(const struct iovec *secrets, size_t count,
@@ -70,28 +70,45 @@ struct output {
   size_t count;
 };
 
-static void put(void *argument, const void *bytes, size_t count)
+static void put(struct output *output, const char *bytes, size_t count)
 {
-  struct output *output = argument;
   assert_true(count < sizeof output->bytes - output->count);
   memcpy(output->bytes + output->count, bytes, count);
   output->count += count;
   output->bytes[output->count] = '\0';
 }
 
-static void mask_in_pieces(const struct mask_words *words, const char *text,
+static void feed(struct mask_stream *stream, const char *bytes, size_t count,
+                 struct output *output)
+{
+  const char *out;
+  size_t out_count;
+  mask_feed(stream, bytes, count, &out, &out_count);
+  put(output, out, out_count);
+}
+
+static void finish(struct mask_stream *stream, struct output *output)
+{
+  const char *out;
+  size_t out_count;
+  mask_finish(stream, &out, &out_count);
+  put(output, out, out_count);
+}
+
+static void mask_in_pieces(const struct mask *mask, const char *text,
                            struct output *output)
 {
-  cleanup_mask struct mask *mask = mask_new(words);
+  cleanup_mask_stream struct mask_stream stream;
+  mask_stream_init(&stream, mask);
   size_t length = strlen(text), at = 0;
   uint32_t most = 1 + random_below(20);
   while (at < length) {
     size_t piece = random_below(most + 1);
     piece = piece < length - at ? piece : length - at;
-    mask_feed(mask, text + at, piece, put, output);
+    feed(&stream, text + at, piece, output);
     at += piece;
   }
-  mask_finish(mask, put, output);
+  finish(&stream, output);
 }
 
 static void test_random(void **state)
@@ -109,11 +126,11 @@ static void test_random(void **state)
     random_text(text, 0, TEXT_MAX, letters);
     char simple[TEXT_MAX * 2 + 1];
     struct output pieces = {0};
-    cleanup_mask_words struct mask_words *words = make_words(secrets, count);
+    cleanup_mask struct mask *mask = make_mask(secrets, count);
     mask_simply(secrets, count, text, simple);
-    mask_in_pieces(words, text, &pieces);
+    mask_in_pieces(mask, text, &pieces);
     assert_string_equal(pieces.bytes, simple);
-    cleanup_free char *whole = mask_text(words, text);
+    cleanup_free char *whole = mask_text(mask, text);
     assert_string_equal(whole, simple);
   }
 }
@@ -145,8 +162,8 @@ static void test_examples(void **state)
   for (size_t i = 0; i < ARRAY_LENGTH(examples); i++) {
     struct iovec secret = {(void *)examples[i].secret,
                            strlen(examples[i].secret)};
-    cleanup_mask_words struct mask_words *words = make_words(&secret, 1);
-    cleanup_free char *masked = mask_text(words, examples[i].text);
+    cleanup_mask struct mask *mask = make_mask(&secret, 1);
+    cleanup_free char *masked = mask_text(mask, examples[i].text);
     assert_string_equal(masked, examples[i].masked);
   }
 }
@@ -157,16 +174,17 @@ static void test_prompt(void **state)
 {
   (void)state;
   struct iovec secret = {(void *)"password", 8};
-  cleanup_mask_words struct mask_words *words = make_words(&secret, 1);
-  cleanup_mask struct mask *mask = mask_new(words);
+  cleanup_mask struct mask *mask = make_mask(&secret, 1);
+  cleanup_mask_stream struct mask_stream stream;
+  mask_stream_init(&stream, mask);
   struct output output = {0};
-  mask_feed(mask, "name: passwor", 13, put, &output);
+  feed(&stream, "name: passwor", 13, &output);
   assert_string_equal(output.bytes, "name: ");
-  mask_feed(mask, "d", 1, put, &output);
+  feed(&stream, "d", 1, &output);
   assert_string_equal(output.bytes, "name: ***");
-  mask_feed(mask, "passworpass", 11, put, &output);
+  feed(&stream, "passworpass", 11, &output);
   assert_string_equal(output.bytes, "name: ***passwor");
-  mask_feed(mask, "word", 4, put, &output);
+  feed(&stream, "word", 4, &output);
   assert_string_equal(output.bytes, "name: ***passwor***");
 }
 
@@ -174,11 +192,12 @@ static void test_zero_bytes(void **state)
 {
   (void)state;
   struct iovec secret = {(void *)"\0\xFF\0\x01", 4};
-  cleanup_mask_words struct mask_words *words = make_words(&secret, 1);
-  cleanup_mask struct mask *mask = mask_new(words);
+  cleanup_mask struct mask *mask = make_mask(&secret, 1);
+  cleanup_mask_stream struct mask_stream stream;
+  mask_stream_init(&stream, mask);
   struct output output = {0};
-  mask_feed(mask, "a\0\0\xFF", 4, put, &output);
-  mask_feed(mask, "\0\x01z", 3, put, &output);
+  feed(&stream, "a\0\0\xFF", 4, &output);
+  feed(&stream, "\0\x01z", 3, &output);
   assert_int_equal(output.count, 6);
   assert_memory_equal(output.bytes, "a\0***z", 6);
 }
@@ -189,10 +208,10 @@ static void test_too_large(void **state)
   cleanup_error struct error *err = NULL;
   cleanup_free char *bytes = xcalloc(MASK_SECRETS_MAX_BYTES, 1);
   struct iovec secrets[2] = {{bytes, MASK_SECRETS_MAX_BYTES}, {bytes, 1}};
-  struct mask_words *words = NULL;
-  assert_int_equal(mask_words_new(secrets, 2, &words, &err), -1);
+  struct mask *mask = NULL;
+  assert_int_equal(mask_new(secrets, 2, &mask, &err), -1);
   assert_int_equal(err->code, E2BIG);
-  assert_null(words);
+  assert_null(mask);
 }
 
 int main(void)

@@ -69,8 +69,10 @@ static void run_in_child(void (*function)(void))
 
 static void skip_unless_root(void)
 {
-  if (geteuid() != 0)
+  if (geteuid() != 0) {
+    print_message("only root has privileges to drop\n");
     skip();
+  }
 }
 
 static void drop_and_look(void)

@@ -319,8 +319,10 @@ static void expect_killed(int status)
 static void test_another_architecture_kills(void **state)
 {
   (void)state;
-  if (!has_32_bit_calls())
+  if (!has_32_bit_calls()) {
+    print_message("this kernel makes no 32-bit calls\n");
     skip();
+  }
   expect_killed(run_alone(call_32_bit, NULL).status);
   expect_killed(run_supervised(call_32_bit, NULL).status);
 }

@@ -24,8 +24,10 @@ static void run_program(const void *argument)
 /* An ordinary program must notice nothing. */
 static void expect_undisturbed(const char *const argv[])
 {
-  if (access(argv[0], X_OK) != 0)
+  if (access(argv[0], X_OK) != 0) {
+    print_message("a program that it runs is not installed\n");
     skip();
+  }
   struct outcome outcome = run_supervised(run_program, argv);
   for (size_t i = 0; i < outcome.refused_count; i++)
     print_error("%s: refused %s\n", argv[0], outcome.refused[i]);

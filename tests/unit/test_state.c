@@ -14,7 +14,7 @@
 
 struct step {
   enum state from;
-  enum event event;
+  enum run_event event;
   enum state to;
 };
 
@@ -43,7 +43,7 @@ static const struct step steps[] = {
     {STATE_STOPPING, EVENT_LOST, STATE_ERROR},
 };
 
-static enum state expected(enum state from, enum event event)
+static enum state expected(enum state from, enum run_event event)
 {
   for (size_t i = 0; i < ARRAY_LENGTH(steps); i++)
     if (steps[i].from == from && steps[i].event == event)
@@ -51,7 +51,7 @@ static enum state expected(enum state from, enum event event)
   return STATE_NONE;
 }
 
-static void check_cell(enum state from, enum event event)
+static void check_cell(enum state from, enum run_event event)
 {
   enum state to = STATE_NONE;
   cleanup_error struct error *err = NULL;
@@ -70,7 +70,7 @@ static void test_every_cell(void **state)
   (void)state;
   for (int from = 0; from < STATE_COUNT; from++)
     for (int event = 0; event < EVENT_COUNT; event++)
-      check_cell((enum state)from, (enum event)event);
+      check_cell((enum state)from, (enum run_event)event);
 }
 
 static void test_final_states(void **state)
@@ -79,7 +79,7 @@ static void test_final_states(void **state)
   for (int i = STATE_WAITING; i < STATE_COUNT; i++) {
     bool has_way_out = false;
     for (int event = 0; event < EVENT_COUNT; event++)
-      if (expected((enum state)i, (enum event)event) != STATE_NONE)
+      if (expected((enum state)i, (enum run_event)event) != STATE_NONE)
         has_way_out = true;
     assert_int_equal(state_is_final((enum state)i), !has_way_out);
   }
@@ -95,7 +95,7 @@ static void test_names(void **state)
     assert_int_equal(parsed, i);
   }
   for (int i = 0; i < EVENT_COUNT; i++)
-    assert_non_null(event_name((enum event)i));
+    assert_non_null(event_name((enum run_event)i));
   static const char *const bad[] = {"", "running", "RUNNING ", "NONE"};
   for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
     enum state parsed = STATE_NONE;

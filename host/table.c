@@ -1,0 +1,77 @@
+#include "config.h"
+
+#include "host/table.h"
+
+#include "base/mem.h"
+#include "host/format.h"
+
+#include <stdio.h>
+
+/* Cuts in place after `count` characters. */
+static void cut(char *text, size_t count)
+{
+  size_t seen = 0;
+  for (; *text != '\0'; text++)
+    if (((unsigned char)*text & 0xC0) != 0x80 && seen++ == count) {
+      *text = '\0';
+      return;
+    }
+}
+
+void table_add(struct table *table, const char *text)
+{
+  cleanup_free char *safe = format_safe(text);
+  table->cells =
+      xreallocarray(table->cells, table->cell_count + 1, sizeof *table->cells);
+  if (format_width(safe) <= TABLE_CELL_MAX) {
+    table->cells[table->cell_count++] = steal_pointer(&safe);
+    return;
+  }
+  cut(safe, TABLE_CELL_MAX - 1);
+  table->cells[table->cell_count++] = xasprintf("%s…", safe);
+}
+
+static int width_of(const struct table *table, size_t column)
+{
+  size_t width = format_width(table->columns[column].title);
+  for (size_t i = column; i < table->cell_count; i += table->column_count) {
+    size_t cell = format_width(table->cells[i]);
+    width = cell > width ? cell : width;
+  }
+  return (int)width;
+}
+
+/* The last cell of a row is not filled up: no blanks at the end of a line. */
+static void print_cell(const struct table *table, size_t column,
+                       const char *text, int width)
+{
+  bool last = column + 1 == table->column_count;
+  if (table->columns[column].right)
+    format_print_padded(text, -width);
+  else
+    format_print_padded(text, last ? 0 : width);
+  fputs(last ? "\n" : "  ", stdout);
+}
+
+void table_print(const struct table *table)
+{
+  cleanup_free int *widths = xcalloc(table->column_count, sizeof *widths);
+  for (size_t i = 0; i < table->column_count; i++) {
+    widths[i] = width_of(table, i);
+    print_cell(table, i, table->columns[i].title, widths[i]);
+  }
+  size_t whole = table->cell_count - table->cell_count % table->column_count;
+  for (size_t i = 0; i < whole; i++) {
+    size_t column = i % table->column_count;
+    print_cell(table, column, table->cells[i], widths[column]);
+  }
+}
+
+void table_release(struct table *table)
+{
+  for (size_t i = 0; i < table->cell_count; i++)
+    free(table->cells[i]);
+  free(table->cells);
+  table->cells = NULL;
+  table->cell_count = 0;
+}

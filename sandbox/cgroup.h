@@ -1,0 +1,103 @@
+/* Control groups: the wall around what a job uses, and the meter beside it.
+ *
+ *   cgroup_create → cgroup_place → (cgroup_watch_*, cgroup_usage) →
+ *   cgroup_destroy
+ *
+ * There are three backends behind one face: v2 (unified), v1 (hybrid trees
+ * too) and none, for where nothing can be had. Which one is found out when it
+ * is asked for, from the mounted file systems, never when the program is built
+ * (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel).
+ *
+ * Where a group goes: v1, below the caller's own group of each controller; v2,
+ * below the root where real root stands in the root group, else below the
+ * caller's own group, which must be delegated to him. There it is
+ * "wafer/NAME". */
+#ifndef WAFER_SANDBOX_CGROUP_H
+#define WAFER_SANDBOX_CGROUP_H
+
+#include "base/error.h"
+#include "sandbox/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Where to look; tests point it at a folder of their own. NULL in place of one
+ * means the machine's. */
+struct cgroup_env {
+  const char *proc_dir; /* "/proc": of it, self/cgroup and self/mountinfo */
+  bool real_root;       /* the caller is root in the first user namespace */
+};
+
+struct cgroup;
+
+/* Seen from outside the job; -1 where the backend can't tell. */
+struct cgroup_usage {
+  int64_t cpu_ns;
+  int64_t memory_peak_bytes; /* page cache included */
+  int64_t throttled_ns;
+  int64_t throttled_periods;
+  int64_t oom_kills;
+  int64_t read_bytes;
+  int64_t write_bytes;
+};
+
+/* What a probe found. `why` and `fix` are NULL where there is a backend that
+ * limits; the struct owns its texts. */
+struct cgroup_probe {
+  const char *source; /* "cgroup-v1", "cgroup-v2" or "none"; static */
+  bool limits;
+  char *detail; /* "v1: cpu, cpuacct, memory, pids" */
+  char *why;
+  char *fix;
+};
+
+/* Looks; makes and changes nothing. */
+void cgroup_probe(const struct cgroup_env *env, struct cgroup_probe *probe);
+void cgroup_probe_release(struct cgroup_probe *probe);
+
+/* Makes the group `name` with its limits: CPU (a hard quota), memory without
+ * swap, processes. With the backend none it succeeds and limits nothing. */
+int cgroup_create(const struct cgroup_env *env, const char *name,
+                  const struct limits *limits, struct cgroup **cgroup,
+                  struct error **err);
+
+/* Puts a process, and what it forks from then on, into the group. */
+int cgroup_place(struct cgroup *cgroup, pid_t pid, struct error **err);
+
+/* "cgroup-v1", "cgroup-v2" or "none". Static. */
+const char *cgroup_source(const struct cgroup *cgroup);
+
+/* Whether it limits anything: not the backend none. */
+bool cgroup_limits(const struct cgroup *cgroup);
+
+/* Reads the counters. ENOTSUP from the backend none. */
+int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *usage,
+                 struct error **err);
+
+/* Descriptors to wait on (readable), at most CGROUP_WATCH_FDS; they are the
+ * group's. Returns how many. When one is readable, cgroup_watch_read takes the
+ * news and sets bits of *seen. */
+enum { CGROUP_WATCH_FDS = 2 };
+enum {
+  CGROUP_SAW_OOM = 1,      /* the kernel killed for memory */
+  CGROUP_SAW_PRESSURE = 2, /* memory that can't be reclaimed passed 95 % */
+};
+size_t cgroup_watch_fds(const struct cgroup *cgroup, int fds[CGROUP_WATCH_FDS]);
+int cgroup_watch_read(struct cgroup *cgroup, unsigned *seen,
+                      struct error **err);
+
+/* Kills what is left in the group, removes it and frees the struct, whatever
+ * goes wrong; the error names what stayed. NULL is fine. */
+int cgroup_destroy(struct cgroup *cgroup, struct error **err);
+
+/* After a crash: the counters of a group that was left behind, and its
+ * removal. ENOENT from the first where there is none; the second is then
+ * content. */
+int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
+                         struct cgroup_usage *usage, const char **source,
+                         struct error **err);
+int cgroup_remove_by_name(const struct cgroup_env *env, const char *name,
+                          struct error **err);
+
+#endif
