@@ -166,7 +166,7 @@ void mask_stream_init(struct mask_stream *stream, const struct mask *mask)
 /* An old buffer is overwritten before it is freed, so realloc won't do. */
 static void make_room(char **buffer, size_t used, size_t *room, size_t wanted)
 {
-  if (wanted <= *room)
+  if (*buffer != NULL && wanted <= *room)
     return;
   if (wanted < 2 * *room)
     wanted = 2 * *room;

@@ -88,9 +88,11 @@ static void find_cgroup(struct findings *findings)
   __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
       0};
   cgroup_probe(NULL, &probe);
-  add_good(findings, "cgroup backend",
-           xasprintf("%s%s%s", probe.source, probe.detail ? ": " : "",
-                     probe.detail ? probe.detail : ""));
+  if (probe.limits)
+    add_good(findings, "cgroup backend", steal_pointer(&probe.detail));
+  else
+    add_good(findings, "cgroup backend",
+             xstrdup("none: usage by wait4(2), limits of each process alone"));
 }
 
 /* By starting the interpreter as a run does: a version that was compiled in

@@ -38,7 +38,7 @@ static int take_follow(void *target, const char *value, struct error **err)
 
 static int take_stream(void *target, const char *value, struct error **err)
 {
-  struct logs_options *options = target;
+  struct logs_options *asked = target;
   bool both = strcmp(value, "both") == 0;
   bool output = both || strcmp(value, "output") == 0;
   bool error = both || strcmp(value, "error") == 0;
@@ -46,8 +46,8 @@ static int take_stream(void *target, const char *value, struct error **err)
     return error_make(err, EINVAL,
                       "there is no stream \"%s\": give output, error or both",
                       value);
-  options->left_out[STREAM_OUTPUT] = !output;
-  options->left_out[STREAM_ERROR] = !error;
+  asked->left_out[STREAM_OUTPUT] = !output;
+  asked->left_out[STREAM_ERROR] = !error;
   return 0;
 }
 

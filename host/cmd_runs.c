@@ -18,14 +18,14 @@ struct runs_options {
 
 static int take_limit(void *target, const char *value, struct error **err)
 {
-  struct runs_options *options = target;
+  struct runs_options *asked = target;
   char *end;
   errno = 0;
   long long limit = strtoll(value, &end, 10);
   if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
       limit < 1)
     return error_make(err, EINVAL, "\"%s\" is no count: give 1 or more", value);
-  options->filter.limit = limit;
+  asked->filter.limit = limit;
   return 0;
 }
 

@@ -49,9 +49,10 @@ static void print_text(const char *label, const char *text)
 
 static void print_time(const char *label, int64_t realtime_ns)
 {
+  if (realtime_ns <= 0)
+    return;
   char text[FORMAT_SIZE];
-  if (realtime_ns > 0)
-    print_field(label, "%s UTC", format_time(realtime_ns, text));
+  print_field(label, "%s UTC", format_time(realtime_ns, text));
 }
 
 /* One a line: an item may hold any separator. */
@@ -75,8 +76,7 @@ static void print_asked(const struct run *run)
   print_list("environment", &run->env_names);
   print_list("secrets", &run->secret_names);
   if (run->timeout_ms > 0)
-    print_field("timeout", "%" PRId64 ".%03d s", run->timeout_ms / 1000,
-                (int)(run->timeout_ms % 1000));
+    print_field("timeout", "%.6g minutes", (double)run->timeout_ms / 60000);
   if (run->python_version != NULL)
     print_field("Python", "%s", run->python_version);
 }
@@ -175,10 +175,10 @@ static void print_bill(const struct run *run)
   price_format(price, run->micro_dpu_seconds, PRICE_DECIMALS, cost);
   print_field("wall time", "%s", format_seconds(run->duration_ns, wall));
   print_field("price",
-              "%s %s a DPU-hour (%s, in force since %s): in whole %" PRId64
+              "%s a DPU-hour (%s, in force since %s): in whole %" PRId64
               " s, %" PRId64 " s at least",
-              rate, price->currency, price->id, price->valid_from,
-              price->rounding_s, price->minimum_s);
+              rate, price->id, price->valid_from, price->rounding_s,
+              price->minimum_s);
   print_field("bill", "%" PRId64 " s × %s DPU = %s DPU-s; × %s / %d s = %s",
               run->billed_seconds, format_dpu_seconds(run->micro_dpu, dpu),
               format_dpu_seconds(run->micro_dpu_seconds, used), rate,

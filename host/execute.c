@@ -149,6 +149,7 @@ static int open_books(struct execution *execution, struct error **err)
     return -1;
   if (run_new_id(&execution->run, err) < 0)
     return -1;
+  describe(execution);
   if (open_run_files(execution, err) < 0)
     return -1;
   return store_insert_run(execution->store, &execution->run, err);
@@ -176,6 +177,21 @@ static int make_rooms(struct execution *execution, struct error **err)
   return execution->scratch_fd < 0 ? -1 : 0;
 }
 
+static int park_in_cgroup(struct execution *execution,
+                          struct sandbox_place *place, struct error **err)
+{
+  int entry[CGROUP_ENTRY_FDS];
+  int count = cgroup_open_entry(execution->cgroup, entry, err);
+  if (count < 0)
+    return -1;
+  place->cgroup_fds = entry;
+  place->cgroup_count = (size_t)count;
+  int result = sandbox_park(&execution->sandbox, place, err);
+  while (count > 0)
+    fd_close(&entry[--count]);
+  return result;
+}
+
 /* Real root clones what the sandbox mounts, since the sandbox's own ids may not
  * be able to reach it; a plain user's sandbox does it by path. */
 static int park(struct execution *execution, struct error **err)
@@ -185,7 +201,6 @@ static int park(struct execution *execution, struct error **err)
   cleanup_free char *paths = NULL;
   struct sandbox_place place = {
       .host_network = request->host_network,
-      .scratch_fd = execution->scratch_fd,
       .scratch_bytes = (uint64_t)request->size->scratch_bytes,
   };
   if (geteuid() == 0) {
@@ -202,10 +217,12 @@ static int park(struct execution *execution, struct error **err)
   place.python_tree = python_tree;
   place.tree_paths = paths;
   place.ids = execution->ids;
-  if (place.scratch_fd >= 0 && scratch_give(place.scratch_fd, place.ids.job_uid,
-                                            place.ids.job_gid, err) < 0)
+  if (execution->scratch_fd >= 0 &&
+      scratch_give(execution->scratch_fd, place.ids.job_uid, place.ids.job_gid,
+                   err) < 0)
     return -1;
-  return sandbox_park(&execution->sandbox, &place, err);
+  fd_close(&execution->scratch_fd);
+  return park_in_cgroup(execution, &place, err);
 }
 
 static int make_sandbox(struct execution *execution, struct error **err)
@@ -215,9 +232,8 @@ static int make_sandbox(struct execution *execution, struct error **err)
   run_set_text(&execution->run.python_version,
                execution->zygote.python_version);
   if (sandbox_fork(&execution->zygote, execution->request->host_network,
-                   execution->result_fd, &execution->sandbox, err) < 0)
-    return -1;
-  if (cgroup_place(execution->cgroup, execution->sandbox.job_pid, err) < 0)
+                   execution->result_fd, execution->scratch_fd,
+                   &execution->sandbox, err) < 0)
     return -1;
   if (park(execution, err) < 0)
     return -1;
@@ -228,22 +244,25 @@ static int make_sandbox(struct execution *execution, struct error **err)
 static int release_job(struct execution *execution, struct error **err)
 {
   struct spec_bundle bundle = {0};
-  int result = spec_make(execution->request, &execution->ids,
-                         !(execution->missing & wall_landlock),
-                         execution->cgroup != NULL, &bundle, err);
-  if (result == 0) {
-    /* Durable before it runs: what is released is booked, come what may. */
-    execution->run.started_realtime_ns = clock_realtime_ns();
-    result = store_update_run(execution->store, &execution->run, EVENT_RELEASED,
-                              err);
-  }
+  int result =
+      spec_make(execution->request, &execution->ids,
+                !(execution->missing & wall_landlock),
+                cgroup_limits(execution->cgroup), &bundle, err);
   if (result == 0)
     result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
                              bundle.fd_count, &execution->released_ns, err);
-  if (execution->released_ns != 0)
-    heartbeat_write(execution->heartbeat_fd, execution->released_ns, -1);
   spec_bundle_release(&bundle);
-  return result;
+  if (execution->released_ns == 0)
+    return -1;
+  execution->run.started_realtime_ns = clock_realtime_ns();
+  heartbeat_write(execution->heartbeat_fd, execution->released_ns, -1);
+  if (result < 0)
+    return -1;
+  /* The run itself has been durable since before its sandbox was made; this
+   * step is written while the script already starts. Should wafer be killed in
+   * between, the heartbeat tells that it was released. */
+  return store_update_run(execution->store, &execution->run, EVENT_RELEASED,
+                          err);
 }
 
 static int run_job(struct execution *execution, struct outcome *outcome,
@@ -332,12 +351,10 @@ int execute(const struct request *request, struct error **err)
   struct outcome outcome = {0};
   run_init(&execution.run);
   hold_signals();
-  if (check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0)
-    return -1;
-  describe(&execution);
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
-  if (open_books(&execution, err) < 0) {
+  if (check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
+      open_books(&execution, err) < 0) {
     tear_down(&execution);
     return -1;
   }

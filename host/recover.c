@@ -58,13 +58,16 @@ static void remove_cgroup(const struct run *run)
     fprintf(stderr, "wafer: %s\n", err->text);
 }
 
-/* How long it ran: to the keeper's last line, else to the last heartbeat. */
+/* How long it ran: to the keeper's last line, else to the last heartbeat. The
+ * first of those came with its release, so that without any it never ran. */
 static void take_duration(struct run *run, int run_dir)
 {
   cleanup_error struct error *no_beat = NULL, *no_result = NULL;
   struct heartbeat beat = {0};
   struct result result;
   bool have_beat = read_heartbeat(run_dir, &beat, &no_beat) == 0;
+  if (have_beat && run->started_realtime_ns == 0)
+    run->started_realtime_ns = run->created_realtime_ns;
   if (read_result(run_dir, &result, &no_result) == 0) {
     usage_add_result(&run->usage, &result);
     run->signal = result.killed ? result.value : 0;
@@ -85,8 +88,7 @@ static int book_dead_run(struct store *store, struct run *run,
   cleanup_fd int run_dir = store_run_dir(store, run->id, run->attempt, err);
   if (run_dir < 0)
     return -1;
-  if (run->started_realtime_ns != 0)
-    take_duration(run, run_dir);
+  take_duration(run, run_dir);
   run->completed_realtime_ns = clock_realtime_ns();
   run->exit_status = EXIT_WAFER;
   run->reason.kind = REASON_HOST_LOST;

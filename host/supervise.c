@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ enum {
   GRACE_MS = 5000,     /* from the first signal to SIGKILL */
   STACK_WAIT_MS = 200, /* for a job to write its stack before it is ended */
   HEARTBEAT_MS = 1000,
+  WATCH_MS = 100, /* see cgroup_watch; a shorter job does without */
   REPORT_MAX_BYTES = 64 << 10,
   /* Refused calls that are answered at once; from then on one each
    * REFUSAL_PAUSE_MS, so that a job that does nothing else costs the host
@@ -153,19 +155,6 @@ static void when_stack_waited(evutil_socket_t fd, short what, void *argument)
   begin_stop(argument, SIGTERM);
 }
 
-static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
-{
-  (void)fd;
-  (void)what;
-  struct execution *execution = ((struct supervision *)argument)->execution;
-  struct cgroup_usage usage;
-  cleanup_error struct error *ignored = NULL;
-  int64_t cpu_ns = -1;
-  if (cgroup_usage(execution->cgroup, &usage, &ignored) == 0)
-    cpu_ns = usage.cpu_ns;
-  heartbeat_write(execution->heartbeat_fd, execution->released_ns, cpu_ns);
-}
-
 /* What comes beyond the cap is read and dropped, lest the job wait. Returns
  * false at the end. */
 static bool read_report(struct supervision *self)
@@ -202,6 +191,10 @@ static void when_refused(evutil_socket_t fd, short what, void *argument)
     event_del(self->refusal);
     return;
   }
+  /* Nobody is left under the filter: POLLHUP, which would come for ever. */
+  struct pollfd polled = {.fd = fd};
+  if (got == 0 && poll(&polled, 1, 0) > 0)
+    event_del(self->refusal);
   if (got > 0)
     run_add_refused_syscall(&self->execution->run, name, 1);
   self->refusals += got;
@@ -222,11 +215,8 @@ static void when_refusal_pause_over(evutil_socket_t fd, short what,
 
 /* At 95 % of the memory the job is asked for its stack, so that there is one to
  * show should it be killed; where the kernel killed, the whole job goes. */
-static void when_memory(evutil_socket_t fd, short what, void *argument)
+static void look_at_memory(struct supervision *self)
 {
-  (void)fd;
-  (void)what;
-  struct supervision *self = argument;
   cleanup_error struct error *ignored = NULL;
   unsigned seen = 0;
   if (cgroup_watch_read(self->execution->cgroup, &seen, &ignored) < 0)
@@ -237,6 +227,31 @@ static void when_memory(evutil_socket_t fd, short what, void *argument)
     self->outcome->out_of_memory = true;
     kill_job(self);
   }
+}
+
+static void when_memory(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  look_at_memory(argument);
+}
+
+/* The kernel tells once that a threshold was passed; page cache may have done
+ * that long before. So the heartbeat looks, too. */
+
+static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  struct execution *execution = self->execution;
+  struct cgroup_usage usage;
+  cleanup_error struct error *ignored = NULL;
+  int64_t cpu_ns = -1;
+  if (cgroup_usage(execution->cgroup, &usage, &ignored) == 0)
+    cpu_ns = usage.cpu_ns;
+  heartbeat_write(execution->heartbeat_fd, execution->released_ns, cpu_ns);
+  look_at_memory(self);
 }
 
 static void no_log(int severity, const char *text)
@@ -274,6 +289,22 @@ static void watch(struct supervision *self, int fd, short what,
     event_add(make_event(self, fd, what | EV_PERSIST, callback), NULL);
 }
 
+static void when_watch_begins(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  struct cgroup *cgroup = self->execution->cgroup;
+  int fds[CGROUP_WATCH_FDS];
+  /* Without it the heartbeat still looks. */
+  cleanup_error struct error *ignored = NULL;
+  cgroup_watch(cgroup, &ignored);
+  size_t count = cgroup_watch_fds(cgroup, fds);
+  for (size_t i = 0; i < count; i++)
+    watch(self, fds[i], EV_READ, when_memory);
+  look_at_memory(self);
+}
+
 static void start_timers(struct supervision *self)
 {
   const struct execution *execution = self->execution;
@@ -281,18 +312,18 @@ static void start_timers(struct supervision *self)
   int64_t left_ms = execution->run.timeout_ms - spent_ns / NS_PER_MS;
   struct timeval timeout = milliseconds(left_ms > 0 ? left_ms : 0);
   struct timeval heartbeat = milliseconds(HEARTBEAT_MS);
+  struct timeval watch_begin = milliseconds(WATCH_MS);
   self->kill_timer = make_event(self, -1, 0, when_grace_over);
   self->stop_timer = make_event(self, -1, 0, when_stack_waited);
   self->refusal_timer = make_event(self, -1, 0, when_refusal_pause_over);
   event_add(make_event(self, -1, 0, when_time_up), &timeout);
   event_add(make_event(self, -1, EV_PERSIST, when_heartbeat), &heartbeat);
+  event_add(make_event(self, -1, 0, when_watch_begins), &watch_begin);
 }
 
 static void start_watching(struct supervision *self)
 {
   const struct sandbox *sandbox = &self->execution->sandbox;
-  int memory_fds[CGROUP_WATCH_FDS];
-  size_t count = cgroup_watch_fds(self->execution->cgroup, memory_fds);
   self->keeper =
       make_event(self, sandbox->keeper_pidfd, EV_READ, when_keeper_dead);
   event_add(self->keeper, NULL);
@@ -302,8 +333,6 @@ static void start_watching(struct supervision *self)
   self->refusal = make_event(self, sandbox->listener_fd, EV_READ | EV_PERSIST,
                              when_refused);
   event_add(self->refusal, NULL);
-  for (size_t i = 0; i < count; i++)
-    watch(self, memory_fds[i], EV_READ, when_memory);
   watch(self, SIGINT, EV_SIGNAL, when_signal);
   watch(self, SIGTERM, EV_SIGNAL, when_signal);
   watch(self, SIGHUP, EV_SIGNAL, when_signal);

@@ -53,18 +53,24 @@ static void print_cell(const struct table *table, size_t column,
   fputs(last ? "\n" : "  ", stdout);
 }
 
+/* cells is NULL for the row of titles. */
+static void print_row(const struct table *table, char **cells,
+                      const int *widths)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    print_cell(table, i, cells != NULL ? cells[i] : table->columns[i].title,
+               widths[i]);
+}
+
 void table_print(const struct table *table)
 {
   cleanup_free int *widths = xcalloc(table->column_count, sizeof *widths);
-  for (size_t i = 0; i < table->column_count; i++) {
+  for (size_t i = 0; i < table->column_count; i++)
     widths[i] = width_of(table, i);
-    print_cell(table, i, table->columns[i].title, widths[i]);
-  }
-  size_t whole = table->cell_count - table->cell_count % table->column_count;
-  for (size_t i = 0; i < whole; i++) {
-    size_t column = i % table->column_count;
-    print_cell(table, column, table->cells[i], widths[column]);
-  }
+  print_row(table, NULL, widths);
+  for (size_t end = table->column_count; end <= table->cell_count;
+       end += table->column_count)
+    print_row(table, table->cells + end - table->column_count, widths);
 }
 
 void table_release(struct table *table)

@@ -29,7 +29,7 @@
 /* Descriptors that outlive a step get these numbers: the socket to the host
  * below the spec's own, the report pipe where no script's own will come by
  * accident (the soft limit of open files is 1024). */
-enum { SOCKET_FD = 3, REPORT_FD = 1023 };
+enum { SOCKET_FD = 3, SCRATCH_FD = 4, REPORT_FD = 1023 };
 
 struct job {
   struct park park;
@@ -41,7 +41,7 @@ struct job {
 
 /* What belongs to the zygote goes first: handlers, the command socket, the
  * keeper's program. The new session leaves no terminal to push input into. */
-static int shed_zygote(const int *fds, struct error **err)
+static int shed_zygote(const int *fds, int *scratch_fd, struct error **err)
 {
   struct sigaction ordinary = {.sa_handler = SIG_DFL};
   sigaction(SIGCHLD, &ordinary, NULL);
@@ -51,7 +51,13 @@ static int shed_zygote(const int *fds, struct error **err)
       dup2(fds[FORK_FD_STDERR], 2) < 0 || dup2(socket_fd, SOCKET_FD) < 0 ||
       dup3(report_fd, REPORT_FD, O_CLOEXEC) < 0)
     return error_errno(err, "arrange the job's descriptors");
-  if (close_range(SOCKET_FD + 1, REPORT_FD - 1, 0) < 0 ||
+  if (fds[FORK_FD_SCRATCH] >= 0) {
+    *scratch_fd = SCRATCH_FD;
+    if (dup3(fds[FORK_FD_SCRATCH], SCRATCH_FD, O_CLOEXEC) < 0)
+      return error_errno(err, "take over the scratch");
+  }
+  if (close_range(SOCKET_FD + (*scratch_fd < 0 ? 1 : 2), REPORT_FD - 1, 0) <
+          0 ||
       close_range(REPORT_FD + 1, ~0U, 0) < 0)
     return error_errno(err, "close the zygote's descriptors");
   if (setsid() < 0)
@@ -79,6 +85,16 @@ static int clone_trees(struct job *job, const struct message *placed,
   return 0;
 }
 
+static int enter_cgroup(int *fds, size_t count, struct error **err)
+{
+  for (size_t i = 0; i < count; i++) {
+    if (fd_write_all(fds[i], "0", 1, err) < 0)
+      return error_wrap(err, "enter the cgroup");
+    fd_close(&fds[i]);
+  }
+  return 0;
+}
+
 static int receive_placed(struct job *job, struct error **err)
 {
   struct message placed;
@@ -88,9 +104,11 @@ static int receive_placed(struct job *job, struct error **err)
   if (placed.text_count < sizeof job->park)
     return error_make(err, EPROTO, "PLACED came without its text");
   memcpy(&job->park, placed.text, sizeof job->park);
-  size_t trees = placed.fd_count - (job->park.has_scratch ? 1 : 0);
-  if (placed.fd_count > 0 && job->park.has_scratch)
-    job->scratch_fd = placed.fds[trees];
+  if (placed.fd_count < job->park.cgroup_files)
+    return error_make(err, EPROTO, "PLACED came without its descriptors");
+  size_t trees = placed.fd_count - job->park.cgroup_files;
+  if (enter_cgroup(placed.fds + trees, job->park.cgroup_files, err) < 0)
+    return -1;
   for (size_t i = 0; i < trees; i++)
     job->trees[job->tree_count++] = placed.fds[i];
   return clone_trees(job, &placed, err);
@@ -108,8 +126,8 @@ static int become_root(const struct park *park, struct error **err)
 
 static int park(struct job *job, struct error **err)
 {
-  /* The host answers HELLO once the cgroup and the id maps are set, so from
-   * here on this process's memory and time count as the run's. */
+  /* The host answers HELLO once the id maps are set; then comes the cgroup, so
+   * that from here on this process's memory and time count as the run's. */
   if (receive_placed(job, err) < 0)
     return -1;
   /* After the trees, before any mount: what is made now belongs to an id that
@@ -282,7 +300,7 @@ void job_main(const int *fds)
 {
   struct job job = {.scratch_fd = -1};
   struct error *err = NULL;
-  if (shed_zygote(fds, &err) < 0 || park(&job, &err) < 0 ||
+  if (shed_zygote(fds, &job.scratch_fd, &err) < 0 || park(&job, &err) < 0 ||
       enter(&job, &err) < 0) {
     report_failure(err);
     _exit(125);

@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ZYGOTE_PROGRAM LIBEXECDIR "/wafer-zygote"
@@ -28,9 +27,9 @@ const char *launch_python_dir(void)
   return PYTHON_DIR;
 }
 
-static int open_part(const char *path, int flags, struct error **err)
+static int open_part(const char *path, struct error **err)
 {
-  int fd = open(path, O_PATH | O_CLOEXEC | flags);
+  int fd = open(path, O_PATH | O_CLOEXEC);
   if (fd < 0)
     return error_errno(err, "open %s (is wafer installed whole?)", path);
   return fd;
@@ -49,7 +48,6 @@ struct parts {
   int program;
   int command; /* the zygote's end */
   int keeper;
-  int python_dir;
   int null;
 };
 
@@ -58,20 +56,16 @@ static void close_parts(struct parts *parts)
   fd_close(&parts->program);
   fd_close(&parts->command);
   fd_close(&parts->keeper);
-  fd_close(&parts->python_dir);
   fd_close(&parts->null);
 }
 
 static int open_parts(struct parts *parts, struct error **err)
 {
-  parts->program = open_part(ZYGOTE_PROGRAM, 0, err);
+  parts->program = open_part(ZYGOTE_PROGRAM, err);
   if (parts->program < 0)
     return -1;
-  parts->keeper = open_part(KEEPER_PROGRAM, 0, err);
+  parts->keeper = open_part(KEEPER_PROGRAM, err);
   if (parts->keeper < 0)
-    return -1;
-  parts->python_dir = open_part(PYTHON_DIR, O_DIRECTORY, err);
-  if (parts->python_dir < 0)
     return -1;
   parts->null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (parts->null < 0)
@@ -103,13 +97,11 @@ static void become_zygote(const struct parts *parts)
   int program = fcntl(parts->program, F_DUPFD_CLOEXEC, ABOVE);
   int command = fcntl(parts->command, F_DUPFD_CLOEXEC, ABOVE);
   int keeper = fcntl(parts->keeper, F_DUPFD_CLOEXEC, ABOVE);
-  int python_dir = fcntl(parts->python_dir, F_DUPFD_CLOEXEC, ABOVE);
   sigset_t none;
   sigemptyset(&none);
   if (program < 0 || dup2(parts->null, 0) < 0 || dup2(0, 1) < 0 ||
       dup2(command, ZYGOTE_COMMAND_FD) < 0 ||
       dup2(keeper, ZYGOTE_KEEPER_FD) < 0 ||
-      dup2(python_dir, ZYGOTE_PYTHON_DIR_FD) < 0 ||
       close_range(ZYGOTE_FD_END, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
       setsid() < 0 || drop_ids() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
       sigprocmask(SIG_SETMASK, &none, NULL) < 0)
@@ -129,7 +121,6 @@ int zygote_start(struct zygote *zygote, struct error **err)
       .program = -1,
       .command = ends[1],
       .keeper = -1,
-      .python_dir = -1,
       .null = -1,
   };
   if (open_parts(&parts, err) < 0)
@@ -158,10 +149,6 @@ int zygote_wait(struct zygote *zygote, struct error **err)
 void zygote_stop(struct zygote *zygote)
 {
   fd_close(&zygote->command_fd);
-  if (zygote->pid == 0)
-    return;
-  while (waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR)
-    continue;
   zygote->pid = 0;
 }
 
@@ -214,9 +201,11 @@ static int ask_fork(struct zygote *zygote, bool host_network,
                     const struct far_ends *far, struct sandbox *sandbox,
                     struct error **err)
 {
+  bool scratch = far->fds[FORK_FD_SCRATCH] >= 0;
   struct message request = {.kind = MESSAGE_FORK,
                             .value = host_network ? 0 : CLONE_NEWNET,
-                            .fd_count = FORK_FD_COUNT};
+                            .fd_count =
+                                scratch ? FORK_FD_COUNT : FORK_FD_SCRATCH};
   memcpy(request.fds, far->fds, sizeof far->fds);
   struct message reply;
   if (message_send(zygote->command_fd, &request, err) < 0 ||
@@ -232,10 +221,10 @@ static int ask_fork(struct zygote *zygote, bool host_network,
 }
 
 int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
-                 struct sandbox *sandbox, struct error **err)
+                 int scratch_fd, struct sandbox *sandbox, struct error **err)
 {
   __attribute__((cleanup(close_far_ends))) struct far_ends far = {
-      .fds = {-1, -1, -1, -1, -1, result_fd}};
+      .fds = {-1, -1, -1, -1, -1, result_fd, scratch_fd}};
   if (make_ends(sandbox, &far, err) < 0 ||
       ask_fork(zygote, host_network, &far, sandbox, err) < 0)
     return -1;
@@ -256,7 +245,7 @@ int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
   struct park park = {
       .own_ids = place->ids.own,
       .host_network = place->host_network,
-      .has_scratch = place->scratch_fd >= 0,
+      .cgroup_files = (uint8_t)place->cgroup_count,
       .scratch_bytes = place->scratch_bytes,
   };
   struct message placed = {.kind = MESSAGE_PLACED};
@@ -269,8 +258,8 @@ int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
            place->tree_paths_count);
   if (place->python_tree >= 0)
     placed.fds[placed.fd_count++] = place->python_tree;
-  if (place->scratch_fd >= 0)
-    placed.fds[placed.fd_count++] = place->scratch_fd;
+  for (size_t i = 0; i < place->cgroup_count; i++)
+    placed.fds[placed.fd_count++] = place->cgroup_fds[i];
   struct message parked;
   if (message_send(sandbox->job_fd, &placed, err) < 0 ||
       message_expect(sandbox->job_fd, MESSAGE_PARKED, &parked, err) < 0)

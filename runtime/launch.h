@@ -32,7 +32,7 @@ int zygote_start(struct zygote *zygote, struct error **err);
 /* Waits until it can fork. */
 int zygote_wait(struct zygote *zygote, struct error **err);
 
-/* Ends it and waits for that; its sandboxes go on. */
+/* Ends it; its sandboxes go on. It is not waited for: see sandbox_fork. */
 void zygote_stop(struct zygote *zygote);
 
 /* A sandbox as its host holds it. */
@@ -54,16 +54,19 @@ struct sandbox {
     .stderr_fd = -1, .report_fd = -1, .listener_fd = -1                        \
   }
 
-/* Forks one; result_fd is where its keeper will write the result record. The
- * job waits for sandbox_park: it may be put into a cgroup by its job_pid. */
+/* Forks one; result_fd is where its keeper will write the result record,
+ * scratch_fd a detached mount for its /tmp, or -1. The zygote keeps the scratch
+ * until it ends, as unmounting it takes 15 ms of grace periods that nobody
+ * should wait for. The job then waits for sandbox_park. */
 int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
-                 struct sandbox *sandbox, struct error **err);
+                 int scratch_fd, struct sandbox *sandbox, struct error **err);
 
 struct sandbox_place {
   struct namespace_ids ids;
   bool host_network;
-  int scratch_fd; /* a detached mount, given to the job here; -1: none */
   uint64_t scratch_bytes;
+  const int *cgroup_fds; /* files to enter the cgroup by */
+  size_t cgroup_count;
   int python_tree;        /* real root: a detached mount; else -1, and */
   const char *tree_paths; /* a plain user: struct park's list of paths */
   size_t tree_paths_count;

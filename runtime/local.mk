@@ -14,6 +14,7 @@ wafer_zygote_SOURCES = \
   runtime/python.c runtime/python.h \
   runtime/spec.c runtime/spec.h \
   runtime/zygote.c
+nodist_wafer_zygote_SOURCES = runtime/wafer_bootstrap.inc
 wafer_zygote_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
   -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
 wafer_zygote_LDADD = libruntime.a libsandbox.a libbase.a \
@@ -28,8 +29,23 @@ wafer_keeper_CFLAGS = -std=gnu11 $(WAFER_CFLAGS)
 wafer_keeper_LDFLAGS = $(WAFER_LDFLAGS) -static
 wafer_keeper_LDADD =
 
-pkgpythonpackagedir = $(pkgdatadir)/python
-dist_pkgpythonpackage_DATA = runtime/python/wafer_bootstrap.py
+# By the very version that will read it.
+PYTHON_PROGRAM = /usr/bin/python$(PYTHON_VERSION)
+EXTRA_DIST += runtime/freeze.py runtime/python/wafer_bootstrap.py
+BUILT_SOURCES += runtime/wafer_bootstrap.inc
+CLEANFILES += runtime/wafer_bootstrap.inc
+runtime/wafer_bootstrap.inc: runtime/freeze.py \
+    runtime/python/wafer_bootstrap.py
+	$(AM_V_GEN)$(MKDIR_P) runtime && $(PYTHON_PROGRAM) -I \
+	  $(srcdir)/runtime/freeze.py \
+	  $(srcdir)/runtime/python/wafer_bootstrap.py >$@.tmp && mv $@.tmp $@
+
+# What a job imports; compiled, as no job can write a .pyc there.
 awsgluedir = $(pkgdatadir)/python/awsglue
 dist_awsglue_DATA = \
   runtime/python/awsglue/__init__.py runtime/python/awsglue/utils.py
+install-data-hook:
+	$(PYTHON_PROGRAM) -I -m compileall -q --invalidation-mode checked-hash \
+	  -d /opt/wafer/python/awsglue $(DESTDIR)$(awsgluedir)
+uninstall-hook:
+	rm -rf $(DESTDIR)$(awsgluedir)/__pycache__

@@ -10,13 +10,13 @@
  *
  *  host                         zygote            keeper (pid 1)     job
  *   │ FORK {job,keeper,out,err,   │
- *   │       report,result} ──────▶│ vfork-clone ──▶ │
+ *   │  report,result,scratch} ───▶│ vfork-clone ──▶ │
  *   │                             │                 │ fork ─────────▶ │
  *   │◀── FORKED {pidfd} ──────────│◀─ (execs) ──────┘                 │
  *   │◀── HELLO (its pid by SO_PASSCRED) ──────────────────────────────│
- *   │  cgroup, id maps, scratch                                       │
- *   │─── PLACED {scratch} text: struct park ─────────────────────────▶│
- *   │                                        namespaces, mounts, net  │
+ *   │  id maps                                                        │
+ *   │─── PLACED {package, cgroup files} text: struct park ───────────▶│
+ *   │                                 enters its cgroup; mounts, net  │
  *   │◀── PARKED ──────────────────────────────────────────────────────│
  *   │  (a pool may hold it here)                                      │
  *   │─── SPEC {spec, files, mounts} ── the release: billing begins ──▶│
@@ -82,6 +82,7 @@ enum fork_fd {
   FORK_FD_STDERR,
   FORK_FD_REPORT,
   FORK_FD_RESULT,
+  FORK_FD_SCRATCH, /* a mount for /tmp; left out where there is none */
   FORK_FD_COUNT,
 };
 
@@ -93,11 +94,16 @@ enum fork_fd {
  * wafer's Python package, the others are what the run mounts, in the order of
  * the spec. Real root clones and id-maps them itself and sends them beside
  * PLACED (the package) and SPEC (the rest). A plain user can't, so there the
- * sandbox clones them all by these paths, while it still has his id. */
+ * sandbox clones them all by these paths, while it still has his id.
+ *
+ * The job enters its cgroup itself, by writing "0" to files that the host has
+ * opened (the kernel asks whether the opener may: Linux 5.16). To v1's `tasks`
+ * that costs nothing; a pid that somebody else writes to cgroup.procs makes the
+ * kernel wait for an RCU grace period, 10 ms where it was measured. */
 struct park {
   uint8_t own_ids;      /* struct namespace_ids */
   uint8_t host_network; /* no network namespace of its own */
-  uint8_t has_scratch;  /* the last descriptor is a mount for /tmp */
+  uint8_t cgroup_files; /* how many of the last descriptors those are */
   uint64_t scratch_bytes;
 };
 

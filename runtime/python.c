@@ -1,6 +1,7 @@
 /* Python.h first: it sets feature macros. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <marshal.h>
 
 #include "config.h"
 
@@ -36,6 +37,9 @@ static int initialize(struct error **err)
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config.install_signal_handlers = 1;
+  /* The bootstrap adds what site would, without the machine's .pth files and
+   * sitecustomize: 2.2 ms of 6.6, and nothing that the operator didn't name. */
+  config.site_import = 0;
   config.write_bytecode = 0;
   status = PyConfig_SetBytesString(&config, &config.program_name, INTERPRETER);
   if (!PyStatus_Exception(status))
@@ -46,18 +50,19 @@ static int initialize(struct error **err)
   return 0;
 }
 
-static int import_bootstrap(int package_fd, struct error **err)
+/* The bootstrap is part of this program: as compiled code (runtime/freeze.py),
+ * so that no file is looked for and nothing compiled at each start. */
+static const unsigned char bootstrap_code[] = {
+#include "runtime/wafer_bootstrap.inc"
+};
+
+static int import_bootstrap(struct error **err)
 {
-  char folder[32];
-  snprintf(folder, sizeof folder, "/proc/self/fd/%d", package_fd);
-  PyObject *path = PySys_GetObject("path");
-  PyObject *entry = PyUnicode_FromString(folder);
-  PyObject *module = NULL;
-  if (path != NULL && entry != NULL && PyList_Insert(path, 0, entry) == 0) {
-    module = PyImport_ImportModule(BOOTSTRAP);
-    PyList_SetSlice(path, 0, 1, NULL);
-  }
-  Py_XDECREF(entry);
+  PyObject *code = PyMarshal_ReadObjectFromString(
+      (const char *)bootstrap_code, (Py_ssize_t)sizeof bootstrap_code);
+  PyObject *module =
+      code != NULL ? PyImport_ExecCodeModule(BOOTSTRAP, code) : NULL;
+  Py_XDECREF(code);
   if (module == NULL) {
     PyErr_Print();
     return error_make(err, 0, "import %s", BOOTSTRAP);
@@ -67,11 +72,11 @@ static int import_bootstrap(int package_fd, struct error **err)
   return 0;
 }
 
-int python_start(int package_fd, struct error **err)
+int python_start(struct error **err)
 {
   if (initialize(err) < 0)
     return -1;
-  return import_bootstrap(package_fd, err);
+  return import_bootstrap(err);
 }
 
 const char *python_version(void)

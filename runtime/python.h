@@ -7,9 +7,9 @@
 #include <jansson.h>
 
 /* Starts the interpreter: isolated (PyConfig_InitIsolatedConfig), the machine's
- * Python in /usr, no environment, no user site, no .pyc written. Then imports
- * the bootstrap from the folder that `package_fd` holds. */
-int python_start(int package_fd, struct error **err);
+ * Python in /usr, no environment, no site, no .pyc written. Then imports the
+ * bootstrap. */
+int python_start(struct error **err);
 
 /* "3.11.2". */
 const char *python_version(void);

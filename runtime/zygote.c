@@ -49,9 +49,12 @@ static int check_single_threaded(struct error **err)
 
 static int serve_fork(struct message *request, struct error **err)
 {
-  if (request->fd_count != FORK_FD_COUNT)
+  if (request->fd_count != FORK_FD_COUNT &&
+      request->fd_count != FORK_FD_SCRATCH)
     return error_make(err, EPROTO, "FORK came with %zu descriptors",
                       request->fd_count);
+  for (size_t i = request->fd_count; i < FORK_FD_COUNT; i++)
+    request->fds[i] = -1;
   if (check_single_threaded(err) < 0)
     return -1;
   cleanup_fd int pidfd = -1;
@@ -72,6 +75,9 @@ static int serve(struct error **err)
     return -1;
   cleanup_error struct error *failure = NULL;
   int result = serve_fork(&request, &failure);
+  /* The scratch stays: see sandbox_fork in launch.h. */
+  if (request.fd_count == FORK_FD_COUNT)
+    request.fd_count--;
   message_close(&request);
   if (result == 0)
     return 0;
@@ -100,7 +106,7 @@ int main(void)
 {
   cleanup_error struct error *err = NULL;
   ignore_children();
-  if (python_start(ZYGOTE_PYTHON_DIR_FD, &err) < 0 || report_ready(&err) < 0) {
+  if (python_start(&err) < 0 || report_ready(&err) < 0) {
     fprintf(stderr, "wafer-zygote: %s\n", err->text);
     return 1;
   }

@@ -3,10 +3,9 @@
 #define WAFER_RUNTIME_ZYGOTE_FDS_H
 
 enum {
-  ZYGOTE_COMMAND_FD = 3,    /* to the host: protocol.h */
-  ZYGOTE_KEEPER_FD = 4,     /* the keeper's program: the zygote's uid may not be
-                               able to reach it by its path */
-  ZYGOTE_PYTHON_DIR_FD = 5, /* the folder of wafer's Python package */
+  ZYGOTE_COMMAND_FD = 3, /* to the host: protocol.h */
+  ZYGOTE_KEEPER_FD = 4,  /* the keeper's program: the zygote's uid may not be
+                            able  to reach it by its path */
   ZYGOTE_FD_END,
 };
 

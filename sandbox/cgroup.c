@@ -103,8 +103,7 @@ int cgroup_create(const struct cgroup_env *env, const char *name,
   const struct cgroup_backend *backend = cgroup->backend;
   cgroup->memory_bytes = limits->memory_bytes;
   if (backend->open(env != NULL ? env : machine(), cgroup, true, err) == 0 &&
-      backend->limit(cgroup, limits, err) == 0 &&
-      backend->watch(cgroup, err) == 0) {
+      backend->limit(cgroup, limits, err) == 0) {
     *result = cgroup;
     return 0;
   }
@@ -113,15 +112,29 @@ int cgroup_create(const struct cgroup_env *env, const char *name,
   return error_wrap(err, "%s", backend->source);
 }
 
-int cgroup_place(struct cgroup *cgroup, pid_t pid, struct error **err)
+int cgroup_open_entry(const struct cgroup *cgroup, int fds[CGROUP_ENTRY_FDS],
+                      struct error **err)
 {
-  char text[16];
-  snprintf(text, sizeof text, "%d", pid);
-  for (int i = 0; i < CONTROLLER_COUNT; i++)
-    if (cgroup->dirs[i] >= 0 &&
-        fd_write_file(cgroup->dirs[i], "cgroup.procs", text, err) < 0)
-      return error_wrap(err, "put the job into its cgroup");
-  return 0;
+  int count = 0;
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (cgroup->dirs[i] < 0)
+      continue;
+    fds[count] =
+        openat(cgroup->dirs[i], cgroup->backend->entry, O_WRONLY | O_CLOEXEC);
+    if (fds[count] < 0) {
+      error_errno(err, "open %s of the cgroup", cgroup->backend->entry);
+      while (count > 0)
+        fd_close(&fds[--count]);
+      return -1;
+    }
+    count++;
+  }
+  return count;
+}
+
+int cgroup_watch(struct cgroup *cgroup, struct error **err)
+{
+  return cgroup->backend->watch(cgroup, err);
 }
 
 const char *cgroup_source(const struct cgroup *cgroup)

@@ -1,6 +1,6 @@
 /* Control groups: the wall around what a job uses, and the meter beside it.
  *
- *   cgroup_create → cgroup_place → (cgroup_watch_*, cgroup_usage) →
+ *   cgroup_create → cgroup_open_entry → (cgroup_watch_*, cgroup_usage) →
  *   cgroup_destroy
  *
  * There are three backends behind one face: v2 (unified), v1 (hybrid trees
@@ -62,8 +62,12 @@ int cgroup_create(const struct cgroup_env *env, const char *name,
                   const struct limits *limits, struct cgroup **cgroup,
                   struct error **err);
 
-/* Puts a process, and what it forks from then on, into the group. */
-int cgroup_place(struct cgroup *cgroup, pid_t pid, struct error **err);
+/* Opens the files by which a single-threaded process enters the group, by
+ * writing "0" to each (see runtime/protocol.h for why it does so itself). They
+ * are the caller's. Returns how many, at most CGROUP_ENTRY_FDS; or -1. */
+enum { CGROUP_ENTRY_FDS = 5 };
+int cgroup_open_entry(const struct cgroup *cgroup, int fds[CGROUP_ENTRY_FDS],
+                      struct error **err);
 
 /* "cgroup-v1", "cgroup-v2" or "none". Static. */
 const char *cgroup_source(const struct cgroup *cgroup);
@@ -74,6 +78,10 @@ bool cgroup_limits(const struct cgroup *cgroup);
 /* Reads the counters. ENOTSUP from the backend none. */
 int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *usage,
                  struct error **err);
+
+/* Begins to watch memory. On v1 it waits for a grace period (10 ms), so it
+ * belongs after the job's release. */
+int cgroup_watch(struct cgroup *cgroup, struct error **err);
 
 /* Descriptors to wait on (readable), at most CGROUP_WATCH_FDS; they are the
  * group's. Returns how many. When one is readable, cgroup_watch_read takes the

@@ -20,6 +20,7 @@ extern const char *const controller_names[CONTROLLER_COUNT];
 
 struct cgroup_backend {
   const char *source;
+  const char *entry; /* the file to enter a group by */
   /* Fills in detail, and why and fix where this backend can't limit. */
   void (*probe)(const struct cgroup_env *env, struct cgroup_probe *probe);
   /* Opens the group's folders (dirs), making them where `make`. */

@@ -57,6 +57,7 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
 
 const struct cgroup_backend cgroup_none = {
     .source = "none",
+    .entry = NULL,
     .probe = probe,
     .open = open_group,
     .limit = limit,

@@ -225,6 +225,7 @@ static int kill_all(struct cgroup *cgroup, struct error **err)
 
 const struct cgroup_backend cgroup_v1 = {
     .source = "cgroup-v1",
+    .entry = "tasks",
     .probe = probe,
     .open = open_group,
     .limit = limit,

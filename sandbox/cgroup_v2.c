@@ -241,6 +241,7 @@ static int kill_all(struct cgroup *cgroup, struct error **err)
 
 const struct cgroup_backend cgroup_v2 = {
     .source = "cgroup-v2",
+    .entry = "cgroup.procs",
     .probe = probe,
     .open = open_group,
     .limit = limit,

@@ -1,17 +1,23 @@
 """Runs one script in a forked interpreter, as `python3 script.py` would.
 
-The zygote imports this module; each job calls `run` once, inside its walls, as
+The zygote has this module compiled in; each job calls `run` once, inside its walls, as
 the job's own user. Only modules that a fresh interpreter has loaded are
 imported at the top, so that a script finds `sys.modules` as it expects it.
 """
 
 import os
+import site
 import sys
 
 SCRIPTS = "/tmp/glue-python-scripts-"
 LIBRARIES = "/tmp/glue-python-libs-"
 PACKAGES = "/opt/wafer/python"
 INTERRUPTED = -1
+
+# The builtins that scripts expect of site: exit, quit, copyright, help.
+site.setquit()
+site.setcopyright()
+site.sethelper()
 
 
 def run(spec, files, report_fd, stack_signal):
@@ -34,9 +40,7 @@ def run(spec, files, report_fd, stack_signal):
         os.close(descriptor)
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
-    sys.path[:] = libraries + [
-        entry for entry in sys.path if not entry.endswith("dist-packages")
-    ]
+    sys.path[:0] = libraries
     sys.path.append(PACKAGES)
     return _run_to_end(script, report_fd)
 

@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+import world
 from waiting import wait_for
 
 FAILING = """\
@@ -135,7 +136,7 @@ def test_store_and_key_are_private(wafer):
     secret = key.read_bytes().strip()
     for path in wafer.state_dir.rglob("*"):
         if path.is_file():
-            content = path.read_bytes()
+            content = world.data_of(path)
             assert secret not in content, path
             assert bytes.fromhex(secret.decode()) not in content, path
 

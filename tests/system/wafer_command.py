@@ -40,7 +40,7 @@ class Outcome:
     status: int  # negative: the signal that ended wafer itself
     stdout: bytes
     stderr: bytes
-    report: dict  # of `wafer run`; None where none was written
+    report: dict  # of `wafer run`; None where it was refused
 
     @property
     def lines(self):
@@ -126,7 +126,8 @@ class Process:
             ) from None
         report = None
         if self.report_path and self.report_path.exists():
-            report = json.loads(self.report_path.read_bytes())
+            text = self.report_path.read_bytes()
+            report = json.loads(text) if text else None
         return Outcome(status, self.stdout, self.stderr, report)
 
     def kill(self):
