@@ -92,8 +92,10 @@ int fd_write_file(int dir_fd, const char *path, const char *text,
 int fd_open_beneath(int dir_fd, const char *path, int flags, mode_t mode,
                     struct error **err)
 {
+  /* With O_PATH openat2 takes no flag that would be without effect. */
+  int always = flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NOCTTY;
   struct open_how how = {
-      .flags = (unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+      .flags = (unsigned)(flags | always),
       .mode = mode,
       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
   };
@@ -151,16 +153,32 @@ int fd_send(int socket_fd, const struct fd_message *message, struct error **err)
   return 0;
 }
 
-static void take_control(struct msghdr *header, struct fd_message *message)
+/* Where no credentials come, their room holds descriptors beyond the most that
+ * a message has: those are closed. Returns whether there were none. */
+static bool take_fds(struct cmsghdr *item, struct fd_message *message)
 {
+  size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  size_t taken = count < FD_MESSAGE_MAX ? count : FD_MESSAGE_MAX;
+  memcpy(message->fds, CMSG_DATA(item), taken * sizeof(int));
+  message->fd_count = taken;
+  for (size_t i = taken; i < count; i++) {
+    int extra;
+    memcpy(&extra, CMSG_DATA(item) + i * sizeof extra, sizeof extra);
+    fd_close(&extra);
+  }
+  return taken == count;
+}
+
+/* Returns whether all of it was taken. */
+static bool take_control(struct msghdr *header, struct fd_message *message)
+{
+  bool whole = true;
   for (struct cmsghdr *item = CMSG_FIRSTHDR(header); item != NULL;
        item = CMSG_NXTHDR(header, item)) {
     if (item->cmsg_level != SOL_SOCKET)
       continue;
     if (item->cmsg_type == SCM_RIGHTS) {
-      size_t size = item->cmsg_len - CMSG_LEN(0);
-      memcpy(message->fds, CMSG_DATA(item), size);
-      message->fd_count = size / sizeof(int);
+      whole = take_fds(item, message);
     } else if (item->cmsg_type == SCM_CREDENTIALS) {
       struct ucred peer;
       memcpy(&peer, CMSG_DATA(item), sizeof peer);
@@ -168,6 +186,7 @@ static void take_control(struct msghdr *header, struct fd_message *message)
       message->peer_uid = peer.uid;
     }
   }
+  return whole;
 }
 
 int fd_receive(int socket_fd, struct fd_message *message, struct error **err)
@@ -187,12 +206,15 @@ int fd_receive(int socket_fd, struct fd_message *message, struct error **err)
   while (got < 0 && errno == EINTR);
   if (got < 0)
     return error_errno(err, "receive a message");
-  take_control(&header, message);
-  if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+  bool whole = take_control(&header, message);
+  if (!whole || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
     fd_message_close(message);
     return error_make(err, EMSGSIZE, "a message was cut short");
   }
   message->count = (size_t)got;
+  /* An empty message looks like the end, but may bring descriptors. */
+  if (got == 0)
+    fd_message_close(message);
   return got > 0;
 }
 

@@ -101,9 +101,10 @@ static void find_python(struct findings *findings)
 {
   cleanup_error struct error *err = NULL;
   struct zygote zygote = ZYGOTE_INIT;
-  if (zygote_start(&zygote, &err) == 0 && zygote_wait(&zygote, &err) == 0)
-    add_good(findings, "Python",
-             xasprintf("%s, embedded", zygote.python_version));
+  char version[PYTHON_VERSION_SIZE];
+  if (zygote_start(&zygote, &err) == 0 &&
+      zygote_warm(&zygote, version, &err) == 0)
+    add_good(findings, "Python", xasprintf("%s, embedded", version));
   else
     add_bad(findings, "Python", err->text,
             xstrdup("install wafer again, and libpython3.11 (apt-get install "

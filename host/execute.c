@@ -150,12 +150,10 @@ static int open_books(struct execution *execution, struct error **err)
   if (run_new_id(&execution->run, err) < 0)
     return -1;
   describe(execution);
-  if (open_run_files(execution, err) < 0)
-    return -1;
-  return store_insert_run(execution->store, &execution->run, err);
+  return open_run_files(execution, err);
 }
 
-/* What can be made while the interpreter starts. */
+/* What can be made while the zygote starts and forks. */
 static int make_rooms(struct execution *execution, struct error **err)
 {
   const struct size *size = execution->request->size;
@@ -177,8 +175,8 @@ static int make_rooms(struct execution *execution, struct error **err)
   return execution->scratch_fd < 0 ? -1 : 0;
 }
 
-static int park_in_cgroup(struct execution *execution,
-                          struct sandbox_place *place, struct error **err)
+static int place_in_cgroup(struct execution *execution,
+                           struct sandbox_place *place, struct error **err)
 {
   int entry[CGROUP_ENTRY_FDS];
   int count = cgroup_open_entry(execution->cgroup, entry, err);
@@ -186,7 +184,7 @@ static int park_in_cgroup(struct execution *execution,
     return -1;
   place->cgroup_fds = entry;
   place->cgroup_count = (size_t)count;
-  int result = sandbox_park(&execution->sandbox, place, err);
+  int result = sandbox_place(&execution->sandbox, place, err);
   while (count > 0)
     fd_close(&entry[--count]);
   return result;
@@ -194,60 +192,71 @@ static int park_in_cgroup(struct execution *execution,
 
 /* Real root clones what the sandbox mounts, since the sandbox's own ids may not
  * be able to reach it; a plain user's sandbox does it by path. */
-static int park(struct execution *execution, struct error **err)
+static int place_as_root(struct execution *execution,
+                         struct sandbox_place *place, struct error **err)
 {
-  const struct request *request = execution->request;
-  cleanup_fd int python_tree = -1;
-  cleanup_free char *paths = NULL;
-  struct sandbox_place place = {
-      .host_network = request->host_network,
-      .scratch_bytes = (uint64_t)request->size->scratch_bytes,
-  };
-  if (geteuid() == 0) {
-    execution->ids = namespace_ids_of_pid(execution->sandbox.keeper_pid);
-    python_tree = rootfs_clone(launch_python_dir(), true, err);
-    if (python_tree < 0)
-      return -1;
-  } else {
-    if (namespace_ids_of_user(execution->sandbox.keeper_pid, execution->ids.own,
-                              &execution->ids, err) < 0)
-      return -1;
-    paths = spec_tree_paths(request, &place.tree_paths_count);
-  }
-  place.python_tree = python_tree;
-  place.tree_paths = paths;
-  place.ids = execution->ids;
-  if (execution->scratch_fd >= 0 &&
-      scratch_give(execution->scratch_fd, place.ids.job_uid, place.ids.job_gid,
-                   err) < 0)
+  struct namespace_ids *ids = &execution->ids;
+  *ids = place->ids = namespace_ids_of_pid(execution->sandbox.keeper_pid);
+  cleanup_fd int python_tree = rootfs_clone(launch_python_dir(), true, err);
+  if (python_tree < 0)
     return -1;
-  fd_close(&execution->scratch_fd);
-  return park_in_cgroup(execution, &place, err);
+  place->python_tree = python_tree;
+  if (place->scratch_fd >= 0 &&
+      (scratch_give(place->scratch_fd, ids->job_uid, ids->job_gid, err) < 0 ||
+       zygote_keep(&execution->zygote, place->scratch_fd, err) < 0))
+    return -1;
+  return place_in_cgroup(execution, place, err);
+}
+
+static int place_as_user(struct execution *execution,
+                         struct sandbox_place *place, struct error **err)
+{
+  if (namespace_ids_of_user(execution->sandbox.keeper_pid, execution->ids.own,
+                            &execution->ids, err) < 0)
+    return -1;
+  cleanup_free char *paths =
+      spec_tree_paths(execution->request, &place->tree_paths_count);
+  place->ids = execution->ids;
+  place->python_tree = -1;
+  place->tree_paths = paths;
+  return place_in_cgroup(execution, place, err);
 }
 
 static int make_sandbox(struct execution *execution, struct error **err)
 {
-  if (zygote_wait(&execution->zygote, err) < 0)
+  bool host_network = execution->request->host_network;
+  char version[PYTHON_VERSION_SIZE];
+  if (sandbox_record(&execution->sandbox, execution->result_fd, err) < 0 ||
+      make_rooms(execution, err) < 0 ||
+      sandbox_await(&execution->zygote, &execution->sandbox, err) < 0)
     return -1;
-  run_set_text(&execution->run.python_version,
-               execution->zygote.python_version);
-  if (sandbox_fork(&execution->zygote, execution->request->host_network,
-                   execution->result_fd, execution->scratch_fd,
-                   &execution->sandbox, err) < 0)
+  struct sandbox_place place = {
+      .host_network = host_network,
+      .scratch_fd = execution->scratch_fd,
+      .scratch_bytes = (uint64_t)execution->request->size->scratch_bytes,
+  };
+  int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
+                              : place_as_user(execution, &place, err);
+  fd_close(&execution->scratch_fd);
+  if (placed < 0)
     return -1;
-  if (park(execution, err) < 0)
-    return -1;
+  /* While it sets itself up: what is released must be durable. */
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
+  if (store_insert_run(execution->store, &execution->run, err) < 0)
+    return -1;
+  execution->is_stored = true;
+  if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
+    return -1;
+  run_set_text(&execution->run.python_version, version);
   return 0;
 }
 
 static int release_job(struct execution *execution, struct error **err)
 {
   struct spec_bundle bundle = {0};
-  int result =
-      spec_make(execution->request, &execution->ids,
-                !(execution->missing & wall_landlock),
-                cgroup_limits(execution->cgroup), &bundle, err);
+  int result = spec_make(execution->request, &execution->ids,
+                         !(execution->missing & wall_landlock),
+                         cgroup_limits(execution->cgroup), &bundle, err);
   if (result == 0)
     result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
                              bundle.fd_count, &execution->released_ns, err);
@@ -268,25 +277,28 @@ static int release_job(struct execution *execution, struct error **err)
 static int run_job(struct execution *execution, struct outcome *outcome,
                    struct error **err)
 {
-  if (make_rooms(execution, err) < 0)
-    return error_wrap(err, "set the sandbox up");
   if (make_sandbox(execution, err) < 0 || release_job(execution, err) < 0)
     return error_wrap(err, "set the sandbox up");
   return supervise(execution, outcome, err);
 }
 
-/* Ends the sandbox, if it lives, and waits for its keeper: only then are the
- * counters final, and the cgroup empty. */
-static void tear_down(struct execution *execution)
+/* Ends the sandbox, if it lives. */
+static void end_sandbox(struct execution *execution)
+{
+  fd_close(&execution->sandbox.keeper_fd);
+  zygote_stop(&execution->zygote);
+  fd_close(&execution->scratch_fd);
+}
+
+/* Waits for its keeper: the last process, which dies once all others are dead
+ * and its record is on disk. */
+static void await_keeper(struct execution *execution)
 {
   struct pollfd keeper = {.fd = execution->sandbox.keeper_pidfd,
                           .events = POLLIN};
-  fd_close(&execution->sandbox.keeper_fd);
   while (keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 && errno == EINTR)
     continue;
   sandbox_close(&execution->sandbox);
-  zygote_stop(&execution->zygote);
-  fd_close(&execution->scratch_fd);
 }
 
 static void remove_cgroup(struct execution *execution)
@@ -324,6 +336,9 @@ static int book(struct execution *execution, const struct outcome *outcome,
     else
       run->started_realtime_ns = 0;
   }
+  /* A sandbox that couldn't be made is a run, too. */
+  if (!execution->is_stored && store_insert_run(execution->store, run, err) < 0)
+    return -1;
   return store_end_run(execution->store, run, event, err);
 }
 
@@ -353,17 +368,24 @@ int execute(const struct request *request, struct error **err)
   hold_signals();
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
-  if (check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
+  if (sandbox_fork(&execution.zygote, request->host_network, &execution.sandbox,
+                   err) < 0 ||
+      check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
       open_books(&execution, err) < 0) {
-    tear_down(&execution);
+    end_sandbox(&execution);
+    await_keeper(&execution);
     return -1;
   }
   cleanup_error struct error *failure = NULL;
   run_job(&execution, &outcome, &failure);
-  tear_down(&execution);
+  end_sandbox(&execution);
+  /* A failed one is killed by now, but dies in its own time. */
+  if (failure != NULL)
+    await_keeper(&execution);
   read_usage(&execution);
   int booked = book(&execution, &outcome, failure, err);
   remove_cgroup(&execution);
+  await_keeper(&execution);
   free(outcome.report);
   summary_print(&execution.run, request->quiet);
   if (booked < 0)

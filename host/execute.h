@@ -34,6 +34,7 @@ struct execution {
   int run_dir;
   int result_fd;
   int heartbeat_fd;
+  bool is_stored;
   int64_t released_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
@@ -59,7 +60,8 @@ int supervise(struct execution *execution, struct outcome *outcome,
 
 /* Fills in the record's exit_status, signal, reason, duration and usage from
  * what was seen, and returns the event that ends the run. */
-enum run_event explain(struct execution *execution, const struct outcome *outcome);
+enum run_event explain(struct execution *execution,
+                       const struct outcome *outcome);
 
 /* Prints the explanation and the last line on stderr, unless quiet. */
 void summary_print(const struct run *run, bool quiet);

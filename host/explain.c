@@ -97,7 +97,8 @@ static void explain_exit(struct run *run, int status)
 }
 
 /* The order is the rule: what wafer itself did comes before what it saw. */
-static enum run_event explain_end(struct run *run, const struct outcome *outcome)
+static enum run_event explain_end(struct run *run,
+                                  const struct outcome *outcome)
 {
   const struct result *result = &outcome->result;
   run->exit_status = result->killed ? 128 + result->value : result->value;
@@ -142,7 +143,8 @@ static void mask_reason(const struct mask *mask, struct run_reason *reason)
   mask_member(mask, &reason->exception.file);
 }
 
-enum run_event explain(struct execution *execution, const struct outcome *outcome)
+enum run_event explain(struct execution *execution,
+                       const struct outcome *outcome)
 {
   struct run *run = &execution->run;
   enum run_event event = EVENT_HOST_FAILED;

@@ -4,8 +4,8 @@
  *
  *   wafer-heartbeat 1 <released_ns> <seen_ns> <cpu_ns>\n
  *
- * in CLOCK_MONOTONIC nanoseconds, each 19 digits; cpu_ns is the cgroup's count
- * or -1. */
+ * in CLOCK_MONOTONIC nanoseconds, each 19 columns wide; cpu_ns is the cgroup's
+ * count or -1. */
 #ifndef WAFER_HOST_HEARTBEAT_H
 #define WAFER_HOST_HEARTBEAT_H
 
@@ -23,7 +23,8 @@ struct heartbeat {
  * are let go. */
 void heartbeat_write(int fd, int64_t released_ns, int64_t cpu_ns);
 
-/* Reads it; an error (ENODATA, EINVAL) where there is none or it is damaged. */
+/* Reads it; an error (ENODATA, EINVAL) where there is none or it is damaged:
+ * then *heartbeat is left alone. */
 int heartbeat_read(int fd, struct heartbeat *heartbeat, struct error **err);
 
 #endif

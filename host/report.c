@@ -32,6 +32,7 @@ struct dump {
   char *text; /* as large as the whole input */
   size_t used;
   bool open; /* the line before belonged to it */
+  bool gap;  /* it was the blank one that follows each thread but the last */
 };
 
 /* A dump begins with its first thread: a new one replaces an older. */
@@ -40,8 +41,9 @@ static void read_dump(const char *line, struct dump *dump)
   bool thread =
       begins_with(line, "Thread 0x") || begins_with(line, "Current thread 0x");
   bool frame = begins_with(line, "  File ");
-  if (thread && !dump->open)
+  if (thread && !dump->gap)
     dump->used = 0;
+  dump->gap = dump->open && *line == '\0';
   dump->open = thread || frame;
   if (!dump->open || strstr(line, "wafer_bootstrap.py\"") != NULL)
     return;

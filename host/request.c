@@ -168,6 +168,7 @@ static void set_env(struct request *request, char *name, const char *value)
   for (size_t i = 0; i < request->env_count; i++)
     if (strcmp(request->env[i].name, name) == 0) {
       free(name);
+      explicit_bzero(request->env[i].value, strlen(request->env[i].value));
       free(request->env[i].value);
       request->env[i].value = xstrdup(value);
       return;
@@ -208,7 +209,9 @@ int request_add_env_file(struct request *request, const char *path,
   for (char *line = strsep(&rest, "\n"); line != NULL;
        line = strsep(&rest, "\n")) {
     number++;
-    line[strcspn(line, "\r")] = '\0';
+    size_t length = strlen(line);
+    if (length > 0 && line[length - 1] == '\r')
+      line[length - 1] = '\0';
     if (line[0] == '\0' || line[0] == '#')
       continue;
     if (strchr(line, '=') == NULL)

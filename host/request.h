@@ -83,7 +83,7 @@ int request_add_libs(struct request *request, const char *value,
 int request_add_env(struct request *request, const char *value,
                     struct error **err);
 /* A file of "K=V" lines; blank ones and those that begin with # are passed
- * over. Nothing is unquoted. */
+ * over, and so is a CR at a line's end. Nothing is unquoted. */
 int request_add_env_file(struct request *request, const char *path,
                          struct error **err);
 /* "NAME=FILE". */

@@ -2,6 +2,8 @@
 
 #include "host/request.h"
 
+#include "jobs/utf8.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -40,6 +42,15 @@ static int normalize(const char *path, char **result, struct error **err)
   return 0;
 }
 
+/* The spec carries it as JSON. */
+static int check_utf8(const char *target, struct error **err)
+{
+  cleanup_free char *clean = utf8_clean(target, strlen(target));
+  if (strcmp(clean, target) != 0)
+    return error_make(err, EILSEQ, "%s isn't UTF-8", clean);
+  return 0;
+}
+
 static int check_target(const struct request *request, const char *target,
                         struct error **err)
 {
@@ -47,9 +58,11 @@ static int check_target(const struct request *request, const char *target,
     return error_make(err, EINVAL,
                       "the sandbox's own root and /tmp can't be mounted over");
   for (size_t i = 0; i < ARRAY_LENGTH(system_folders); i++)
-    if (is_at_or_below(target, system_folders[i]))
+    if (is_at_or_below(target, system_folders[i]) ||
+        is_at_or_below(system_folders[i], target))
       return error_make(err, EINVAL,
-                        "%s is in the sandbox's own %s; take /data, say",
+                        "%s and the sandbox's own %s lie in one another; take "
+                        "/data, say",
                         target, system_folders[i]);
   for (size_t i = 0; i < request->mount_count; i++)
     if (is_at_or_below(target, request->mounts[i].target) ||
@@ -104,6 +117,7 @@ static int read_mount(const struct request *request, const char *value,
                       value);
   *colon = '\0';
   if (normalize(colon + 1, &mount->target, err) < 0 ||
+      check_utf8(mount->target, err) < 0 ||
       check_target(request, mount->target, err) < 0 ||
       find_source(mount, copy, err) < 0)
     return -1;

@@ -150,16 +150,20 @@ static int add_secrets(const struct request *request,
   return 0;
 }
 
-/* The first tree of a sandbox's list is wafer's package: runtime/protocol.h. */
+/* The first tree of a sandbox's list is wafer's package: runtime/protocol.h.
+ * NULL where a path isn't UTF-8. */
 static json_t *make_mounts(const struct request *request)
 {
   json_t *list = json_array();
   for (size_t i = 0; i < request->mount_count; i++) {
     const struct request_mount *mount = &request->mounts[i];
-    json_array_append_new(list, json_pack("{s:i,s:s,s:b,s:b}", "tree",
-                                          (int)i + 1, "path", mount->target,
-                                          "is_file", mount->is_file,
-                                          "read_only", mount->read_only));
+    json_t *item = json_pack("{s:i,s:s,s:b,s:b}", "tree", (int)i + 1, "path",
+                             mount->target, "is_file", mount->is_file,
+                             "read_only", mount->read_only);
+    if (json_array_append_new(list, item) < 0) {
+      json_decref(list);
+      return NULL;
+    }
   }
   return list;
 }

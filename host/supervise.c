@@ -37,14 +37,13 @@ struct supervision {
   struct stream err_stream;
   struct event *events[EVENTS_MAX]; /* all, to be freed */
   size_t event_count;
-  struct event *keeper;
   struct event *report;
   struct event *kill_timer;
   struct event *stop_timer; /* after the stack of a run that timed out */
   struct event *refusal;
   struct event *refusal_timer;
   int64_t refusals;
-  bool keeper_is_dead;
+  bool sandbox_is_dead;
   bool signalled; /* by this host: a first time */
   struct error *failure;
 };
@@ -73,7 +72,7 @@ static void record(struct supervision *self, enum run_event event)
 
 static void end_loop_if_done(struct supervision *self)
 {
-  if (self->keeper_is_dead && self->out.done && self->err_stream.done)
+  if (self->sandbox_is_dead && self->out.done && self->err_stream.done)
     event_base_loopbreak(self->loop);
 }
 
@@ -82,13 +81,17 @@ static void when_stream_done(void *argument)
   end_loop_if_done(argument);
 }
 
-static void when_keeper_dead(evutil_socket_t fd, short what, void *argument)
+/* The keeper's death, or its word that all others are dead: its socket is
+ * readable for that, and at its end. */
+static void when_sandbox_dead(evutil_socket_t fd, short what, void *argument)
 {
   (void)fd;
   (void)what;
   struct supervision *self = argument;
+  if (self->sandbox_is_dead)
+    return;
   self->outcome->ended_ns = clock_monotonic_ns();
-  self->keeper_is_dead = true;
+  self->sandbox_is_dead = true;
   end_loop_if_done(self);
 }
 
@@ -119,7 +122,7 @@ static void when_signal(evutil_socket_t signal_number, short what,
 {
   (void)what;
   struct supervision *self = argument;
-  if (self->keeper_is_dead) {
+  if (self->sandbox_is_dead) {
     stream_abandon(&self->out);
     stream_abandon(&self->err_stream);
     return;
@@ -324,9 +327,10 @@ static void start_timers(struct supervision *self)
 static void start_watching(struct supervision *self)
 {
   const struct sandbox *sandbox = &self->execution->sandbox;
-  self->keeper =
-      make_event(self, sandbox->keeper_pidfd, EV_READ, when_keeper_dead);
-  event_add(self->keeper, NULL);
+  event_add(make_event(self, sandbox->keeper_pidfd, EV_READ, when_sandbox_dead),
+            NULL);
+  event_add(make_event(self, sandbox->keeper_fd, EV_READ, when_sandbox_dead),
+            NULL);
   self->report =
       make_event(self, sandbox->report_fd, EV_READ | EV_PERSIST, when_report);
   event_add(self->report, NULL);
@@ -414,7 +418,7 @@ int supervise(struct execution *execution, struct outcome *outcome,
   if (started == 0)
     event_base_dispatch(self->loop);
   /* Everybody who could write to it is dead, so this comes to an end. */
-  while (self->keeper_is_dead && read_report(self))
+  while (self->sandbox_is_dead && read_report(self))
     continue;
   read_result(self);
   release(self);

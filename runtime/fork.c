@@ -49,19 +49,18 @@ static void fail(struct fork_state *state, const char *step)
   _exit(125);
 }
 
-/* Puts the socket and the record at 3 and 4, which the zygote's own
- * descriptors may hold: so both go above all others first. */
+/* Puts the socket at 3, which is the zygote's own: so both that are needed go
+ * above all others first. */
 static int arrange_keeper_fds(const struct fork_state *state, int *program)
 {
   enum { ABOVE = 64 };
   int socket_fd = fcntl(state->fds[FORK_FD_KEEPER], F_DUPFD, ABOVE);
-  int result_fd = fcntl(state->fds[FORK_FD_RESULT], F_DUPFD, ABOVE);
   *program = fcntl(ZYGOTE_KEEPER_FD, F_DUPFD_CLOEXEC, ABOVE);
-  if (socket_fd < 0 || result_fd < 0 || *program < 0 || dup2(0, 1) < 0 ||
-      dup2(0, 2) < 0 || dup2(socket_fd, 3) < 0 || dup2(result_fd, 4) < 0)
+  if (socket_fd < 0 || *program < 0 || dup2(0, 1) < 0 || dup2(0, 2) < 0 ||
+      dup2(socket_fd, 3) < 0)
     return -1;
   /* All others vanish at the exec. */
-  return close_range(5, ~0U, CLOSE_RANGE_CLOEXEC);
+  return close_range(4, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 static void become_keeper(struct fork_state *state, pid_t job)

@@ -22,6 +22,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@
 /* Descriptors that outlive a step get these numbers: the socket to the host
  * below the spec's own, the report pipe where no script's own will come by
  * accident (the soft limit of open files is 1024). */
-enum { SOCKET_FD = 3, SCRATCH_FD = 4, REPORT_FD = 1023 };
+enum { SOCKET_FD = 3, REPORT_FD = 1023 };
 
 struct job {
   struct park park;
@@ -41,7 +42,7 @@ struct job {
 
 /* What belongs to the zygote goes first: handlers, the command socket, the
  * keeper's program. The new session leaves no terminal to push input into. */
-static int shed_zygote(const int *fds, int *scratch_fd, struct error **err)
+static int shed_zygote(const int *fds, struct error **err)
 {
   struct sigaction ordinary = {.sa_handler = SIG_DFL};
   sigaction(SIGCHLD, &ordinary, NULL);
@@ -51,13 +52,7 @@ static int shed_zygote(const int *fds, int *scratch_fd, struct error **err)
       dup2(fds[FORK_FD_STDERR], 2) < 0 || dup2(socket_fd, SOCKET_FD) < 0 ||
       dup3(report_fd, REPORT_FD, O_CLOEXEC) < 0)
     return error_errno(err, "arrange the job's descriptors");
-  if (fds[FORK_FD_SCRATCH] >= 0) {
-    *scratch_fd = SCRATCH_FD;
-    if (dup3(fds[FORK_FD_SCRATCH], SCRATCH_FD, O_CLOEXEC) < 0)
-      return error_errno(err, "take over the scratch");
-  }
-  if (close_range(SOCKET_FD + (*scratch_fd < 0 ? 1 : 2), REPORT_FD - 1, 0) <
-          0 ||
+  if (close_range(SOCKET_FD + 1, REPORT_FD - 1, 0) < 0 ||
       close_range(REPORT_FD + 1, ~0U, 0) < 0)
     return error_errno(err, "close the zygote's descriptors");
   if (setsid() < 0)
@@ -98,16 +93,23 @@ static int enter_cgroup(int *fds, size_t count, struct error **err)
 static int receive_placed(struct job *job, struct error **err)
 {
   struct message placed;
-  if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
-      message_expect(SOCKET_FD, MESSAGE_PLACED, &placed, err) < 0)
+  if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0)
+    return -1;
+  if (!python_is_started() && python_start(err) < 0)
+    return -1;
+  if (message_expect(SOCKET_FD, MESSAGE_PLACED, &placed, err) < 0)
     return -1;
   if (placed.text_count < sizeof job->park)
     return error_make(err, EPROTO, "PLACED came without its text");
   memcpy(&job->park, placed.text, sizeof job->park);
-  if (placed.fd_count < job->park.cgroup_files)
+  size_t others = job->park.cgroup_files + (job->park.has_scratch ? 1 : 0);
+  if (placed.fd_count < others)
     return error_make(err, EPROTO, "PLACED came without its descriptors");
-  size_t trees = placed.fd_count - job->park.cgroup_files;
-  if (enter_cgroup(placed.fds + trees, job->park.cgroup_files, err) < 0)
+  size_t trees = placed.fd_count - others;
+  if (job->park.has_scratch)
+    job->scratch_fd = placed.fds[trees];
+  if (enter_cgroup(placed.fds + placed.fd_count - job->park.cgroup_files,
+                   job->park.cgroup_files, err) < 0)
     return -1;
   for (size_t i = 0; i < trees; i++)
     job->trees[job->tree_count++] = placed.fds[i];
@@ -151,7 +153,10 @@ static int park(struct job *job, struct error **err)
     return -1;
   fd_close(&job->scratch_fd);
   fd_close(&job->trees[0]);
-  return message_send_plain(SOCKET_FD, MESSAGE_PARKED, 0, err);
+  struct message parked = {.kind = MESSAGE_PARKED};
+  parked.text_count =
+      (size_t)snprintf(parked.text, sizeof parked.text, "%s", python_version());
+  return message_send(SOCKET_FD, &parked, err);
 }
 
 static int receive_spec(struct job *job, struct error **err)
@@ -300,7 +305,7 @@ void job_main(const int *fds)
 {
   struct job job = {.scratch_fd = -1};
   struct error *err = NULL;
-  if (shed_zygote(fds, &job.scratch_fd, &err) < 0 || park(&job, &err) < 0 ||
+  if (shed_zygote(fds, &err) < 0 || park(&job, &err) < 0 ||
       enter(&job, &err) < 0) {
     report_failure(err);
     _exit(125);

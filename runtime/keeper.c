@@ -6,7 +6,7 @@
  * kills what is left, waits for it, writes the result record and ends. When its
  * host goes away it does the same at once: its end of the socket is closed.
  *
- *   wafer-keeper JOB_PID      descriptors: 3 the host's socket, 4 the record */
+ *   wafer-keeper JOB_PID      descriptor 3: the host's socket */
 #include "config.h"
 
 #include "base/clock.h"
@@ -23,13 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOST_FD = 3, RESULT_FD = 4 };
+enum { HOST_FD = 3 };
 
 struct keeper {
   pid_t job;
   bool job_is_dead;
   int status; /* of the job, by wait4 */
   bool host_gone;
+  int result_fd; /* -1: the host hasn't sent it yet */
 };
 
 /* Reaps whoever is dead; kills the rest once the job is. Returns whether
@@ -68,12 +69,17 @@ static void hear_host(struct keeper *keeper)
 {
   cleanup_error struct error *err = NULL;
   struct message message;
-  if (message_expect(HOST_FD, MESSAGE_SIGNAL, &message, &err) == 0) {
-    message_close(&message);
+  int got = message_receive(HOST_FD, &message, &err);
+  if (got > 0 && message.kind == MESSAGE_SIGNAL) {
     pass_on(keeper, (int)message.value);
+  } else if (got > 0 && message.kind == MESSAGE_RECORD &&
+             message.fd_count == 1) {
+    keeper->result_fd = message.fds[0];
     return;
   }
-  if (err->code != EPIPE)
+  if (got > 0)
+    message_close(&message);
+  if (got != 0)
     return;
   keeper->host_gone = true;
   kill(-1, SIGKILL);
@@ -109,8 +115,11 @@ static int write_result(const struct keeper *keeper)
       .max_rss_kib = usage.ru_maxrss,
       .host_gone = keeper->host_gone,
   };
-  cleanup_error struct error *err = NULL;
-  return result_write(RESULT_FD, &result, &err);
+  cleanup_error struct error *err = NULL, *no_host = NULL;
+  if (result_write(keeper->result_fd, &result, &err) < 0)
+    return -1;
+  message_send_plain(HOST_FD, MESSAGE_DONE, 0, &no_host);
+  return fdatasync(keeper->result_fd);
 }
 
 int main(int argc, char **argv)
@@ -120,7 +129,8 @@ int main(int argc, char **argv)
   /* The job may have the keeper's uid (a plain user's own): keep it out. */
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  struct keeper keeper = {.job = (pid_t)strtol(argv[1], NULL, 10)};
+  struct keeper keeper = {.job = (pid_t)strtol(argv[1], NULL, 10),
+                          .result_fd = -1};
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);

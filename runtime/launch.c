@@ -134,16 +134,30 @@ int zygote_start(struct zygote *zygote, struct error **err)
   return 0;
 }
 
-int zygote_wait(struct zygote *zygote, struct error **err)
+static void take_version(const struct message *message,
+                         char version[PYTHON_VERSION_SIZE])
+{
+  size_t length = strnlen(message->text, PYTHON_VERSION_SIZE - 1);
+  memcpy(version, message->text, length);
+  version[length] = '\0';
+}
+
+int zygote_warm(struct zygote *zygote, char version[PYTHON_VERSION_SIZE],
+                struct error **err)
 {
   struct message ready;
-  if (message_expect(zygote->command_fd, MESSAGE_READY, &ready, err) < 0)
+  if (message_send_plain(zygote->command_fd, MESSAGE_START, 0, err) < 0 ||
+      message_expect(zygote->command_fd, MESSAGE_READY, &ready, err) < 0)
     return error_wrap(err, "start the Python interpreter");
   message_close(&ready);
-  size_t length = strnlen(ready.text, sizeof zygote->python_version - 1);
-  memcpy(zygote->python_version, ready.text, length);
-  zygote->python_version[length] = '\0';
+  take_version(&ready, version);
   return 0;
+}
+
+int zygote_keep(struct zygote *zygote, int fd, struct error **err)
+{
+  struct message keep = {.kind = MESSAGE_KEEP, .fds = {fd}, .fd_count = 1};
+  return message_send(zygote->command_fd, &keep, err);
 }
 
 void zygote_stop(struct zygote *zygote)
@@ -160,7 +174,7 @@ struct far_ends {
 
 static void close_far_ends(struct far_ends *ends)
 {
-  for (int i = 0; i < FORK_FD_RESULT; i++)
+  for (int i = 0; i < FORK_FD_COUNT; i++)
     fd_close(&ends->fds[i]);
 }
 
@@ -197,39 +211,39 @@ static int make_ends(struct sandbox *sandbox, struct far_ends *far,
   return 0;
 }
 
-static int ask_fork(struct zygote *zygote, bool host_network,
-                    const struct far_ends *far, struct sandbox *sandbox,
-                    struct error **err)
-{
-  bool scratch = far->fds[FORK_FD_SCRATCH] >= 0;
-  struct message request = {.kind = MESSAGE_FORK,
-                            .value = host_network ? 0 : CLONE_NEWNET,
-                            .fd_count =
-                                scratch ? FORK_FD_COUNT : FORK_FD_SCRATCH};
-  memcpy(request.fds, far->fds, sizeof far->fds);
-  struct message reply;
-  if (message_send(zygote->command_fd, &request, err) < 0 ||
-      message_expect(zygote->command_fd, MESSAGE_FORKED, &reply, err) < 0)
-    return -1;
-  if (reply.fd_count != 1) {
-    message_close(&reply);
-    return error_make(err, EPROTO, "FORKED came without a pidfd");
-  }
-  sandbox->keeper_pid = (pid_t)reply.value;
-  sandbox->keeper_pidfd = reply.fds[0];
-  return 0;
-}
-
-int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
-                 int scratch_fd, struct sandbox *sandbox, struct error **err)
+int sandbox_fork(struct zygote *zygote, bool host_network,
+                 struct sandbox *sandbox, struct error **err)
 {
   __attribute__((cleanup(close_far_ends))) struct far_ends far = {
-      .fds = {-1, -1, -1, -1, -1, result_fd, scratch_fd}};
-  if (make_ends(sandbox, &far, err) < 0 ||
-      ask_fork(zygote, host_network, &far, sandbox, err) < 0)
+      .fds = {-1, -1, -1, -1, -1}};
+  if (make_ends(sandbox, &far, err) < 0)
     return -1;
-  struct message hello;
-  close_far_ends(&far);
+  struct message request = {.kind = MESSAGE_FORK,
+                            .value = host_network ? 0 : CLONE_NEWNET,
+                            .fd_count = FORK_FD_COUNT};
+  memcpy(request.fds, far.fds, sizeof far.fds);
+  return message_send(zygote->command_fd, &request, err);
+}
+
+int sandbox_record(struct sandbox *sandbox, int result_fd, struct error **err)
+{
+  struct message record = {
+      .kind = MESSAGE_RECORD, .fds = {result_fd}, .fd_count = 1};
+  return message_send(sandbox->keeper_fd, &record, err);
+}
+
+int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
+                  struct error **err)
+{
+  struct message forked, hello;
+  if (message_expect(zygote->command_fd, MESSAGE_FORKED, &forked, err) < 0)
+    return -1;
+  if (forked.fd_count != 1) {
+    message_close(&forked);
+    return error_make(err, EPROTO, "FORKED came without a pidfd");
+  }
+  sandbox->keeper_pid = (pid_t)forked.value;
+  sandbox->keeper_pidfd = forked.fds[0];
   if (message_expect(sandbox->job_fd, MESSAGE_HELLO, &hello, err) < 0)
     return -1;
   message_close(&hello);
@@ -237,14 +251,15 @@ int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
   return 0;
 }
 
-int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
-                 struct error **err)
+int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
+                  struct error **err)
 {
   if (namespace_map_ids(sandbox->job_pid, &place->ids, err) < 0)
     return -1;
   struct park park = {
       .own_ids = place->ids.own,
       .host_network = place->host_network,
+      .has_scratch = place->scratch_fd >= 0,
       .cgroup_files = (uint8_t)place->cgroup_count,
       .scratch_bytes = place->scratch_bytes,
   };
@@ -258,13 +273,21 @@ int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
            place->tree_paths_count);
   if (place->python_tree >= 0)
     placed.fds[placed.fd_count++] = place->python_tree;
+  if (place->scratch_fd >= 0)
+    placed.fds[placed.fd_count++] = place->scratch_fd;
   for (size_t i = 0; i < place->cgroup_count; i++)
     placed.fds[placed.fd_count++] = place->cgroup_fds[i];
+  return message_send(sandbox->job_fd, &placed, err);
+}
+
+int sandbox_await_parked(struct sandbox *sandbox,
+                         char version[PYTHON_VERSION_SIZE], struct error **err)
+{
   struct message parked;
-  if (message_send(sandbox->job_fd, &placed, err) < 0 ||
-      message_expect(sandbox->job_fd, MESSAGE_PARKED, &parked, err) < 0)
+  if (message_expect(sandbox->job_fd, MESSAGE_PARKED, &parked, err) < 0)
     return -1;
   message_close(&parked);
+  take_version(&parked, version);
   return 0;
 }
 

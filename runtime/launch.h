@@ -1,10 +1,10 @@
 /* The host's side of making a sandbox: protocol.h in calls.
  *
- *   zygote_start → zygote_wait → sandbox_fork → (cgroup) → sandbox_park →
- *   sandbox_release → … → sandbox_close → zygote_stop
+ *   zygote_start → sandbox_fork → sandbox_await → sandbox_place →
+ *   sandbox_await_parked → sandbox_release → … → sandbox_close → zygote_stop
  *
- * zygote_start returns at once, so that the host can open its store and make
- * the cgroup and scratch while the interpreter starts. */
+ * What takes time is in two calls, one that asks and one that waits, so that
+ * the host can open its store, make the cgroup and the scratch meanwhile. */
 #ifndef WAFER_RUNTIME_LAUNCH_H
 #define WAFER_RUNTIME_LAUNCH_H
 
@@ -17,7 +17,6 @@
 struct zygote {
   pid_t pid; /* 0: none */
   int command_fd;
-  char python_version[32]; /* after zygote_wait */
 };
 
 #define ZYGOTE_INIT                                                            \
@@ -29,10 +28,17 @@ struct zygote {
  * the calling thread (PR_SET_PDEATHSIG). */
 int zygote_start(struct zygote *zygote, struct error **err);
 
-/* Waits until it can fork. */
-int zygote_wait(struct zygote *zygote, struct error **err);
+enum { PYTHON_VERSION_SIZE = 32 };
 
-/* Ends it; its sandboxes go on. It is not waited for: see sandbox_fork. */
+/* Has it start its interpreter, and waits for that. */
+int zygote_warm(struct zygote *zygote, char version[PYTHON_VERSION_SIZE],
+                struct error **err);
+
+/* Gives it a copy of a descriptor to hold until it ends. A scratch's mount is
+ * such: the last to let go of it waits 15 ms for grace periods. */
+int zygote_keep(struct zygote *zygote, int fd, struct error **err);
+
+/* Ends it; its sandboxes go on. It is not waited for: see zygote_keep. */
 void zygote_stop(struct zygote *zygote);
 
 /* A sandbox as its host holds it. */
@@ -54,16 +60,23 @@ struct sandbox {
     .stderr_fd = -1, .report_fd = -1, .listener_fd = -1                        \
   }
 
-/* Forks one; result_fd is where its keeper will write the result record,
- * scratch_fd a detached mount for its /tmp, or -1. The zygote keeps the scratch
- * until it ends, as unmounting it takes 15 ms of grace periods that nobody
- * should wait for. The job then waits for sandbox_park. */
-int sandbox_fork(struct zygote *zygote, bool host_network, int result_fd,
-                 int scratch_fd, struct sandbox *sandbox, struct error **err);
+/* Asks for one. */
+int sandbox_fork(struct zygote *zygote, bool host_network,
+                 struct sandbox *sandbox, struct error **err);
 
+/* Tells its keeper where to write the result record: any time before the
+ * release. */
+int sandbox_record(struct sandbox *sandbox, int result_fd, struct error **err);
+
+/* Waits for what was asked: keeper_pid and job_pid are then known. */
+int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
+                  struct error **err);
+
+/* What a sandbox is given. The descriptors stay the caller's. */
 struct sandbox_place {
   struct namespace_ids ids;
   bool host_network;
+  int scratch_fd; /* a detached mount for /tmp, or -1 */
   uint64_t scratch_bytes;
   const int *cgroup_fds; /* files to enter the cgroup by */
   size_t cgroup_count;
@@ -72,9 +85,13 @@ struct sandbox_place {
   size_t tree_paths_count;
 };
 
-/* Maps the ids and has the namespaces set up; returns when it is parked. */
-int sandbox_park(struct sandbox *sandbox, const struct sandbox_place *place,
-                 struct error **err);
+/* Maps the ids and tells the job to set itself up. */
+int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
+                  struct error **err);
+
+/* Waits until it has; `version` becomes its interpreter's. */
+int sandbox_await_parked(struct sandbox *sandbox,
+                         char version[PYTHON_VERSION_SIZE], struct error **err);
 
 /* Sends the spec with its descriptors, and returns once the last wall stands.
  * *released_ns becomes the CLOCK_MONOTONIC time of the sending. */

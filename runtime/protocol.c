@@ -18,7 +18,8 @@ int message_send(int socket_fd, const struct message *message,
                  struct error **err)
 {
   struct wire wire = {.head = {.kind = message->kind, .value = message->value}};
-  if (message->text_count > sizeof wire.text)
+  /* The receiver puts a NUL after it. */
+  if (message->text_count >= sizeof wire.text)
     return error_make(err, EMSGSIZE, "a message's text is too long");
   memcpy(wire.text, message->text, message->text_count);
   struct fd_message raw = {
@@ -55,18 +56,24 @@ static int unpack(const struct wire *wire, struct fd_message *raw,
   return 0;
 }
 
-int message_expect(int socket_fd, enum message_kind expected,
-                   struct message *message, struct error **err)
+int message_receive(int socket_fd, struct message *message, struct error **err)
 {
   struct wire wire;
   struct fd_message raw = {.bytes = &wire, .count = sizeof wire - 1};
   int got = fd_receive(socket_fd, &raw, err);
+  if (got <= 0)
+    return got;
+  return unpack(&wire, &raw, message, err) < 0 ? -1 : 1;
+}
+
+int message_expect(int socket_fd, enum message_kind expected,
+                   struct message *message, struct error **err)
+{
+  int got = message_receive(socket_fd, message, err);
   if (got < 0)
     return -1;
   if (got == 0)
     return error_make(err, EPIPE, "the other side ended");
-  if (unpack(&wire, &raw, message, err) < 0)
-    return -1;
   if (message->kind == expected)
     return 0;
   message_close(message);

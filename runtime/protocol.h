@@ -1,21 +1,23 @@
 /* Who speaks to whom while a run is made.
  *
- *   host ── command ──▶ zygote     "fork": replies with the keeper's pid, pidfd
+ *   host ── command ──▶ zygote     start, fork, keep
  *   host ── job ──────▶ job        hello, placed, parked, spec, started
- *   host ── keeper ───▶ keeper     signals to pass on; its end means: kill all
+ *   host ── keeper ───▶ keeper     record, signals to pass on; its end means:
+ *                                  kill all
  *
  * Each is a SOCK_SEQPACKET socket pair that the host made, so each message
  * arrives whole, and only its holder can speak on it. A message is a struct
  * message_head and, after it, text; descriptors come beside it.
  *
  *  host                         zygote            keeper (pid 1)     job
- *   │ FORK {job,keeper,out,err,   │
- *   │  report,result,scratch} ───▶│ vfork-clone ──▶ │
+ *   │ FORK {job,keeper,           │
+ *   │       out,err,report} ─────▶│ vfork-clone ──▶ │
  *   │                             │                 │ fork ─────────▶ │
  *   │◀── FORKED {pidfd} ──────────│◀─ (execs) ──────┘                 │
  *   │◀── HELLO (its pid by SO_PASSCRED) ──────────────────────────────│
- *   │  id maps                                                        │
- *   │─── PLACED {package, cgroup files} text: struct park ───────────▶│
+ *   │─── RECORD {result file} ─────────────────────▶│                 │
+ *   │  id maps, cgroup, scratch     (starts the interpreter, if cold) │
+ *   │─── PLACED {package, scratch, cgroup files} text: struct park ──▶│
  *   │                                 enters its cgroup; mounts, net  │
  *   │◀── PARKED ──────────────────────────────────────────────────────│
  *   │  (a pool may hold it here)                                      │
@@ -23,6 +25,12 @@
  *   │                                     mounts, ids, Landlock, seccomp
  *   │◀── STARTED {listener} ──────────────────────────────────────────│
  *   │                                                          script │
+ *
+ * A zygote is warm once it was told to START its interpreter. What a cold one
+ * forks starts an interpreter of its own, while the host goes on: for a single
+ * run that is sooner done, since a fork of a live interpreter copies page
+ * tables first and then each page that is written to (measured on an empty
+ * script: 5 ms of 20).
  *
  * In place of PARKED or STARTED, FAILED carries a line of text that says what
  * went wrong. */
@@ -34,16 +42,21 @@
 #include <stdint.h>
 
 enum message_kind {
-  MESSAGE_READY = 1, /* zygote: text is Python's version */
+  MESSAGE_START = 1, /* to the zygote */
+  MESSAGE_READY,     /* text: Python's version */
   MESSAGE_FORK,      /* value: clone flags to add (CLONE_NEWNET or none) */
   MESSAGE_FORKED,    /* value: the keeper's pid */
+  MESSAGE_KEEP,      /* to the zygote: a descriptor to hold until it ends */
   MESSAGE_HELLO,
   MESSAGE_PLACED, /* text: a struct park */
-  MESSAGE_PARKED,
+  MESSAGE_PARKED, /* text: Python's version */
   MESSAGE_SPEC,
   MESSAGE_STARTED,
   MESSAGE_FAILED, /* text: one line */
+  MESSAGE_RECORD, /* to the keeper: the file for its result record */
   MESSAGE_SIGNAL, /* to the keeper; value: the signal */
+  MESSAGE_DONE,   /* from the keeper: all are dead, and the record is written;
+                     it is forced to disk while the host goes on */
 };
 
 enum { MESSAGE_TEXT_MAX = 8192 };
@@ -51,7 +64,8 @@ enum { MESSAGE_TEXT_MAX = 8192 };
 struct message {
   enum message_kind kind;
   int64_t value;
-  char text[MESSAGE_TEXT_MAX]; /* NUL-terminated on receipt */
+  char text[MESSAGE_TEXT_MAX]; /* NUL-terminated on receipt, so that the most
+                                  is one byte less */
   size_t text_count;
   int fds[FD_MESSAGE_MAX];
   size_t fd_count;
@@ -65,6 +79,10 @@ int message_send(int socket_fd, const struct message *message,
 /* Sends a message of a kind and a value alone. */
 int message_send_plain(int socket_fd, enum message_kind kind, int64_t value,
                        struct error **err);
+
+/* Receives the next message, of any kind. Returns 1, 0 at end of file, or -1.
+ * Its descriptors become the caller's: message_close. */
+int message_receive(int socket_fd, struct message *message, struct error **err);
 
 /* Receives the next message, which must be `expected`; FAILED becomes an error
  * with its text, and so does end of file. On success the descriptors are the
@@ -81,8 +99,6 @@ enum fork_fd {
   FORK_FD_STDOUT,
   FORK_FD_STDERR,
   FORK_FD_REPORT,
-  FORK_FD_RESULT,
-  FORK_FD_SCRATCH, /* a mount for /tmp; left out where there is none */
   FORK_FD_COUNT,
 };
 
@@ -103,7 +119,8 @@ enum fork_fd {
 struct park {
   uint8_t own_ids;      /* struct namespace_ids */
   uint8_t host_network; /* no network namespace of its own */
-  uint8_t cgroup_files; /* how many of the last descriptors those are */
+  uint8_t has_scratch;  /* one descriptor is a mount for /tmp; then come */
+  uint8_t cgroup_files; /* so many, which are the last */
   uint64_t scratch_bytes;
 };
 

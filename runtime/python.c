@@ -79,6 +79,11 @@ int python_start(struct error **err)
   return import_bootstrap(err);
 }
 
+bool python_is_started(void)
+{
+  return Py_IsInitialized();
+}
+
 const char *python_version(void)
 {
   return PY_VERSION;
@@ -86,17 +91,20 @@ const char *python_version(void)
 
 void python_before_fork(void)
 {
-  PyOS_BeforeFork();
+  if (python_is_started())
+    PyOS_BeforeFork();
 }
 
 void python_after_fork_parent(void)
 {
-  PyOS_AfterFork_Parent();
+  if (python_is_started())
+    PyOS_AfterFork_Parent();
 }
 
 void python_after_fork_child(void)
 {
-  PyOS_AfterFork_Child();
+  if (python_is_started())
+    PyOS_AfterFork_Child();
 }
 
 static PyObject *to_python(const json_t *value);

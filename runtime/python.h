@@ -5,16 +5,20 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* Starts the interpreter: isolated (PyConfig_InitIsolatedConfig), the machine's
  * Python in /usr, no environment, no site, no .pyc written. Then imports the
  * bootstrap. */
 int python_start(struct error **err);
 
+bool python_is_started(void);
+
 /* "3.11.2". */
 const char *python_version(void);
 
-/* Around a fork of the live interpreter. */
+/* Around a fork of a live interpreter; where none is started they do nothing.
+ */
 void python_before_fork(void);
 void python_after_fork_parent(void);
 void python_after_fork_child(void);

@@ -29,11 +29,12 @@ struct result {
   bool host_gone;
 };
 
-/* Writes the line and forces it to disk. */
+/* Writes the line; forcing it to disk is the caller's. */
 int result_write(int fd, const struct result *result, struct error **err);
 
-/* Parses a whole record. Anything else is an error (EINVAL), an empty text
- * (ENODATA) too: the keeper didn't come to write. */
+/* Parses a whole record, just as result_write writes it. Anything else is an
+ * error (EINVAL), an empty text (ENODATA) too: the keeper didn't come to write.
+ * Then *result is left alone. */
 int result_parse(const char *text, size_t count, struct result *result,
                  struct error **err);
 

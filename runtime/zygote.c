@@ -3,6 +3,7 @@
  * A program of its own, started by the host with exec, as a uid that owns
  * nothing, with one thread and no handle of the host's but its command socket.
  * It imports only wafer's own bootstrap; a job's code runs in its sandbox.
+ * Cold, it forks before it has an interpreter: see protocol.h.
  *
  *   wafer-zygote     descriptors: 0 /dev/null, 2 the host's stderr,
  *                    and the three of zygote_fds.h */
@@ -49,12 +50,9 @@ static int check_single_threaded(struct error **err)
 
 static int serve_fork(struct message *request, struct error **err)
 {
-  if (request->fd_count != FORK_FD_COUNT &&
-      request->fd_count != FORK_FD_SCRATCH)
+  if (request->fd_count != FORK_FD_COUNT)
     return error_make(err, EPROTO, "FORK came with %zu descriptors",
                       request->fd_count);
-  for (size_t i = request->fd_count; i < FORK_FD_COUNT; i++)
-    request->fds[i] = -1;
   if (check_single_threaded(err) < 0)
     return -1;
   cleanup_fd int pidfd = -1;
@@ -67,32 +65,48 @@ static int serve_fork(struct message *request, struct error **err)
   return message_send(ZYGOTE_COMMAND_FD, &reply, err);
 }
 
-/* Answers one request; -1 at the end of the host. */
-static int serve(struct error **err)
+static int serve_start(struct error **err)
 {
-  struct message request;
-  if (message_expect(ZYGOTE_COMMAND_FD, MESSAGE_FORK, &request, err) < 0)
+  if (!python_is_started() && python_start(err) < 0)
     return -1;
-  cleanup_error struct error *failure = NULL;
-  int result = serve_fork(&request, &failure);
-  /* The scratch stays: see sandbox_fork in launch.h. */
-  if (request.fd_count == FORK_FD_COUNT)
-    request.fd_count--;
-  message_close(&request);
-  if (result == 0)
-    return 0;
-  struct message reply = {.kind = MESSAGE_FAILED, .value = failure->code};
-  reply.text_count = strnlen(failure->text, sizeof reply.text - 1);
-  memcpy(reply.text, failure->text, reply.text_count);
-  return message_send(ZYGOTE_COMMAND_FD, &reply, err);
-}
-
-static int report_ready(struct error **err)
-{
   struct message ready = {.kind = MESSAGE_READY};
   int length = snprintf(ready.text, sizeof ready.text, "%s", python_version());
   ready.text_count = (size_t)length;
   return message_send(ZYGOTE_COMMAND_FD, &ready, err);
+}
+
+static int serve_one(struct message *request, struct error **err)
+{
+  switch (request->kind) {
+  case MESSAGE_START:
+    return serve_start(err);
+  case MESSAGE_FORK:
+    return serve_fork(request, err);
+  case MESSAGE_KEEP:
+    request->fd_count = 0; /* the descriptor stays open, unnamed */
+    return 0;
+  default:
+    return error_make(err, EPROTO, "a zygote knows no message %d",
+                      request->kind);
+  }
+}
+
+/* Answers one request; 0 at the end of the host. */
+static int serve(struct error **err)
+{
+  struct message request;
+  int got = message_receive(ZYGOTE_COMMAND_FD, &request, err);
+  if (got <= 0)
+    return got;
+  cleanup_error struct error *failure = NULL;
+  int result = serve_one(&request, &failure);
+  message_close(&request);
+  if (result == 0)
+    return 1;
+  struct message reply = {.kind = MESSAGE_FAILED, .value = failure->code};
+  reply.text_count = strnlen(failure->text, sizeof reply.text - 1);
+  memcpy(reply.text, failure->text, reply.text_count);
+  return message_send(ZYGOTE_COMMAND_FD, &reply, err) < 0 ? -1 : 1;
 }
 
 /* Dead keepers are the kernel's to bury: their outcome is in their record. */
@@ -106,11 +120,10 @@ int main(void)
 {
   cleanup_error struct error *err = NULL;
   ignore_children();
-  if (python_start(&err) < 0 || report_ready(&err) < 0) {
+  int result = 1;
+  while (result > 0)
+    result = serve(&err);
+  if (result < 0)
     fprintf(stderr, "wafer-zygote: %s\n", err->text);
-    return 1;
-  }
-  while (serve(&err) == 0)
-    continue;
-  return err->code == EPIPE ? 0 : 1;
+  return result < 0 ? 1 : 0;
 }

@@ -8,20 +8,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { REMOVE_WAIT_MS = 5000, FILE_MAX_BYTES = 1 << 20 };
+enum { REMOVE_WAIT_MS = 5000, REMOVE_PAUSE_MS = 1 };
 
-static const struct cgroup_env *machine(void)
+static const struct cgroup_env *env_or_machine(const struct cgroup_env *env)
 {
-  static struct cgroup_env env = {.proc_dir = "/proc"};
-  env.real_root = geteuid() == 0;
-  return &env;
+  static struct cgroup_env machine = {.proc_dir = "/proc"};
+  if (env != NULL)
+    return env;
+  machine.real_root =
+      geteuid() == 0 && cgroup_in_first_userns(machine.proc_dir);
+  return &machine;
 }
 
 void cgroup_probe_release(struct cgroup_probe *probe)
@@ -32,54 +33,51 @@ void cgroup_probe_release(struct cgroup_probe *probe)
   *probe = (struct cgroup_probe){0};
 }
 
-/* v1 is asked first: where it holds the controllers, a v2 tree beside it (a
- * hybrid system) has none. The first that can limit is taken; where none can,
- * the last one's reason is the most useful. */
+/* A controller is in one hierarchy at a time (cgroups(7)): where a v1 tree has
+ * one that is needed, the v2 tree beside it lacks it. */
+static bool v1_has_controllers(const struct cgroup_env *env)
+{
+  for (int i = 0; i < CONTROLLER_BLKIO; i++) {
+    cleanup_free char *dir = cgroup_own_dir(env, controller_names[i]);
+    if (dir != NULL)
+      return true;
+  }
+  return false;
+}
+
 static const struct cgroup_backend *pick(const struct cgroup_env *env,
                                          struct cgroup_probe *probe)
 {
-  static const struct cgroup_backend *const backends[] = {&cgroup_v1,
-                                                          &cgroup_v2};
-  for (size_t i = 0; i < ARRAY_LENGTH(backends); i++) {
-    struct cgroup_probe found = {.source = backends[i]->source};
-    backends[i]->probe(env, &found);
-    bool better = found.limits || probe->why == NULL || found.detail != NULL;
-    if (better) {
-      cgroup_probe_release(probe);
-      *probe = found;
-    } else {
-      cgroup_probe_release(&found);
-    }
-    if (probe->limits)
-      return backends[i];
-  }
-  probe->source = cgroup_none.source;
-  return &cgroup_none;
+  const struct cgroup_backend *backend =
+      v1_has_controllers(env) ? &cgroup_v1 : &cgroup_v2;
+  backend->probe(env, probe);
+  if (!probe->limits)
+    backend = &cgroup_none;
+  probe->source = backend->source;
+  return backend;
 }
 
 void cgroup_probe(const struct cgroup_env *env, struct cgroup_probe *probe)
 {
   *probe = (struct cgroup_probe){0};
-  pick(env != NULL ? env : machine(), probe);
+  pick(env_or_machine(env), probe);
 }
 
-static const struct cgroup_backend *backend_of(const struct cgroup_env *env)
+static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name,
+                                 struct error **err)
 {
-  struct cgroup_probe probe = {0};
-  const struct cgroup_backend *backend = pick(env, &probe);
-  cgroup_probe_release(&probe);
-  return backend;
-}
-
-static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name)
-{
+  if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
+    error_make(err, EINVAL, "\"%s\" can't name a cgroup", name);
+    return NULL;
+  }
+  __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
+      0};
   struct cgroup *cgroup = xcalloc(1, sizeof *cgroup);
-  cgroup->backend = backend_of(env);
+  cgroup->backend = pick(env, &probe);
   cgroup->name = xstrdup(name);
   for (int i = 0; i < CONTROLLER_COUNT; i++)
     cgroup->dirs[i] = cgroup->parent_dirs[i] = -1;
-  for (int i = 0; i < CGROUP_WATCH_FDS; i++)
-    cgroup->watch_fds[i] = -1;
+  cgroup->watch_fd = -1;
   return cgroup;
 }
 
@@ -89,8 +87,7 @@ static void free_cgroup(struct cgroup *cgroup)
     fd_close(&cgroup->dirs[i]);
     fd_close(&cgroup->parent_dirs[i]);
   }
-  for (int i = 0; i < CGROUP_WATCH_FDS; i++)
-    fd_close(&cgroup->watch_fds[i]);
+  fd_close(&cgroup->watch_fd);
   free(cgroup->name);
   free(cgroup);
 }
@@ -99,10 +96,13 @@ int cgroup_create(const struct cgroup_env *env, const char *name,
                   const struct limits *limits, struct cgroup **result,
                   struct error **err)
 {
-  struct cgroup *cgroup = new_cgroup(env != NULL ? env : machine(), name);
+  env = env_or_machine(env);
+  struct cgroup *cgroup = new_cgroup(env, name, err);
+  if (cgroup == NULL)
+    return -1;
   const struct cgroup_backend *backend = cgroup->backend;
   cgroup->memory_bytes = limits->memory_bytes;
-  if (backend->open(env != NULL ? env : machine(), cgroup, true, err) == 0 &&
+  if (backend->open(env, cgroup, true, err) == 0 &&
       backend->limit(cgroup, limits, err) == 0) {
     *result = cgroup;
     return 0;
@@ -117,7 +117,7 @@ int cgroup_open_entry(const struct cgroup *cgroup, int fds[CGROUP_ENTRY_FDS],
 {
   int count = 0;
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
-    if (cgroup->dirs[i] < 0)
+    if (cgroup->parent_dirs[i] < 0)
       continue;
     fds[count] =
         openat(cgroup->dirs[i], cgroup->backend->entry, O_WRONLY | O_CLOEXEC);
@@ -155,35 +155,41 @@ int cgroup_usage(struct cgroup *cgroup, struct cgroup_usage *usage,
 
 size_t cgroup_watch_fds(const struct cgroup *cgroup, int fds[CGROUP_WATCH_FDS])
 {
-  size_t count = 0;
-  for (int i = 0; i < CGROUP_WATCH_FDS; i++)
-    if (cgroup->watch_fds[i] >= 0)
-      fds[count++] = cgroup->watch_fds[i];
-  return count;
+  if (cgroup->watch_fd < 0)
+    return 0;
+  fds[0] = cgroup->watch_fd;
+  return 1;
+}
+
+/* Takes the count out of an eventfd or the events out of an inotify. */
+static void drain(int fd)
+{
+  char events[4096];
+  while (read(fd, events, sizeof events) > 0)
+    continue;
 }
 
 int cgroup_watch_read(struct cgroup *cgroup, unsigned *seen, struct error **err)
 {
   *seen = 0;
-  for (int i = 0; i < CGROUP_WATCH_FDS; i++)
-    if (cgroup->watch_fds[i] >= 0)
-      cgroup_drain(cgroup->watch_fds[i]);
+  if (cgroup->watch_fd >= 0)
+    drain(cgroup->watch_fd);
   return cgroup->backend->watch_read(cgroup, seen, err);
 }
 
-/* A killed process leaves its group a moment later: until then rmdir says
- * EBUSY, and nothing can be waited on that v1 has too. */
-static int remove_dir(struct cgroup *cgroup, int slot, struct error **err)
+/* What was killed leaves its group a moment later: until then rmdir says EBUSY,
+ * and nothing can be waited on that v1 has too. */
+static int remove_dir(struct cgroup *cgroup, int slot, int64_t deadline_ns,
+                      struct error **err)
 {
-  struct timespec pause = {.tv_nsec = NS_PER_MS};
-  int64_t deadline_ns =
-      clock_monotonic_ns() + (int64_t)REMOVE_WAIT_MS * NS_PER_MS;
+  struct timespec pause = {.tv_nsec = REMOVE_PAUSE_MS * NS_PER_MS};
   while (unlinkat(cgroup->parent_dirs[slot], cgroup->name, AT_REMOVEDIR) < 0) {
     if (errno == ENOENT)
       return 0;
     if (errno != EBUSY || clock_monotonic_ns() > deadline_ns)
       return error_errno(err, "remove the cgroup wafer/%s (%s)", cgroup->name,
                          controller_names[slot]);
+    cgroup->backend->kill(cgroup);
     nanosleep(&pause, NULL);
   }
   return 0;
@@ -194,23 +200,37 @@ int cgroup_destroy(struct cgroup *cgroup, struct error **err)
   int result = 0;
   if (cgroup == NULL)
     return 0;
-  cleanup_error struct error *kill_error = NULL;
-  cgroup->backend->kill(cgroup, &kill_error);
-  for (int i = 0; i < CONTROLLER_COUNT && result == 0; i++)
-    if (cgroup->parent_dirs[i] >= 0)
-      result = remove_dir(cgroup, i, err);
+  int64_t deadline_ns =
+      clock_monotonic_ns() + (int64_t)REMOVE_WAIT_MS * NS_PER_MS;
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    cleanup_error struct error *later = NULL;
+    if (cgroup->parent_dirs[i] >= 0 &&
+        remove_dir(cgroup, i, deadline_ns, result == 0 ? err : &later) < 0)
+      result = -1;
+  }
   free_cgroup(cgroup);
   return result;
+}
+
+static bool is_there(const struct cgroup *cgroup)
+{
+  for (int i = 0; i < CONTROLLER_COUNT; i++)
+    if (cgroup->dirs[i] >= 0)
+      return true;
+  return false;
 }
 
 int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
                          struct cgroup_usage *usage, const char **source,
                          struct error **err)
 {
-  if (env == NULL)
-    env = machine();
-  struct cgroup *cgroup = new_cgroup(env, name);
+  env = env_or_machine(env);
+  struct cgroup *cgroup = new_cgroup(env, name, err);
+  if (cgroup == NULL)
+    return -1;
   int result = cgroup->backend->open(env, cgroup, false, err);
+  if (result == 0 && !is_there(cgroup))
+    result = error_make(err, ENOENT, "there is no cgroup wafer/%s", name);
   if (result == 0)
     result = cgroup->backend->usage(cgroup, usage, err);
   *source = cgroup->backend->source;
@@ -221,12 +241,55 @@ int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
 int cgroup_remove_by_name(const struct cgroup_env *env, const char *name,
                           struct error **err)
 {
-  if (env == NULL)
-    env = machine();
-  struct cgroup *cgroup = new_cgroup(env, name);
-  cleanup_error struct error *not_there = NULL;
-  cgroup->backend->open(env, cgroup, false, &not_there);
+  env = env_or_machine(env);
+  struct cgroup *cgroup = new_cgroup(env, name, err);
+  if (cgroup == NULL)
+    return -1;
+  if (cgroup->backend->open(env, cgroup, false, err) < 0) {
+    cleanup_error struct error *second = NULL;
+    cgroup_destroy(cgroup, &second);
+    return -1;
+  }
   return cgroup_destroy(cgroup, err);
+}
+
+/* v1 may have two controllers in one tree ("cpu,cpuacct"). */
+static int slot_of_tree(const struct cgroup *cgroup, int parent_dir)
+{
+  struct stat wanted, other;
+  if (fstat(parent_dir, &wanted) < 0)
+    return -1;
+  for (int i = 0; i < CONTROLLER_COUNT; i++)
+    if (cgroup->parent_dirs[i] >= 0 &&
+        fstat(cgroup->parent_dirs[i], &other) == 0 &&
+        other.st_dev == wanted.st_dev && other.st_ino == wanted.st_ino)
+      return i;
+  return -1;
+}
+
+/* The parent is noted only for a folder that was there to open, or that we have
+ * made: what somebody else has is not removed afterwards. */
+static int open_below(struct cgroup *cgroup, int slot, int *parent_dir,
+                      bool make, struct error **err)
+{
+  const char *name = cgroup->name;
+  int shared = slot_of_tree(cgroup, *parent_dir);
+  if (shared >= 0) {
+    cgroup->dirs[slot] = fcntl(cgroup->dirs[shared], F_DUPFD_CLOEXEC, 0);
+    return cgroup->dirs[slot] < 0 ? error_errno(err, "wafer/%s", name) : 0;
+  }
+  if (make && mkdirat(*parent_dir, name, 0755) < 0)
+    return error_errno(err, "make the cgroup wafer/%s (%s)", name,
+                       controller_names[slot]);
+  cgroup->dirs[slot] = openat(*parent_dir, name,
+                              O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (cgroup->dirs[slot] < 0 && !make && errno == ENOENT)
+    return 0;
+  cgroup->parent_dirs[slot] = steal_fd(parent_dir);
+  if (cgroup->dirs[slot] < 0)
+    return error_errno(err, "open the cgroup wafer/%s (%s)", name,
+                       controller_names[slot]);
+  return 0;
 }
 
 int cgroup_open_dir(struct cgroup *cgroup, enum controller slot,
@@ -238,30 +301,32 @@ int cgroup_open_dir(struct cgroup *cgroup, enum controller slot,
     return error_errno(err, "open %s", parent);
   if (make && mkdirat(top, "wafer", 0755) < 0 && errno != EEXIST)
     return error_errno(err, "make %s/wafer", parent);
-  cgroup->parent_dirs[slot] = openat(top, "wafer", flags);
-  if (cgroup->parent_dirs[slot] < 0)
+  cleanup_fd int ours = openat(top, "wafer", flags);
+  if (ours < 0 && !make && errno == ENOENT)
+    return 0;
+  if (ours < 0)
     return error_errno(err, "open %s/wafer", parent);
-  int dir = cgroup->parent_dirs[slot];
-  if (make && mkdirat(dir, cgroup->name, 0755) < 0)
-    return error_errno(err, "make %s/wafer/%s", parent, cgroup->name);
-  cgroup->dirs[slot] = openat(dir, cgroup->name, flags);
-  if (cgroup->dirs[slot] < 0)
-    return error_errno(err, "open %s/wafer/%s", parent, cgroup->name);
-  return 0;
+  return open_below(cgroup, (int)slot, &ours, make, err);
 }
 
-void cgroup_drain(int fd)
+uint64_t cgroup_pressure_bytes(const struct cgroup *cgroup)
 {
-  char events[4096];
-  while (read(fd, events, sizeof events) > 0)
-    continue;
+  return cgroup->memory_bytes / 100 * 95;
 }
 
 bool cgroup_sees_pressure(struct cgroup *cgroup, int64_t unreclaimable_bytes)
 {
   if (cgroup->pressure_seen || unreclaimable_bytes < 0 ||
-      (uint64_t)unreclaimable_bytes < cgroup->memory_bytes / 100 * 95)
+      (uint64_t)unreclaimable_bytes < cgroup_pressure_bytes(cgroup))
     return false;
   cgroup->pressure_seen = true;
+  return true;
+}
+
+bool cgroup_sees_oom(struct cgroup *cgroup, int64_t oom_kills)
+{
+  if (oom_kills <= cgroup->oom_kills_seen)
+    return false;
+  cgroup->oom_kills_seen = oom_kills;
   return true;
 }

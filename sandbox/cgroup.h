@@ -9,9 +9,9 @@
  * (Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel).
  *
  * Where a group goes: v1, below the caller's own group of each controller; v2,
- * below the root where real root stands in the root group, else below the
- * caller's own group, which must be delegated to him. There it is
- * "wafer/NAME". */
+ * for real root below the tree's root, for anybody else below his own group,
+ * which must be delegated to him. There it is "wafer/NAME"; the folder "wafer"
+ * stays. So a group is found again by its name only from where it was made. */
 #ifndef WAFER_SANDBOX_CGROUP_H
 #define WAFER_SANDBOX_CGROUP_H
 
@@ -26,7 +26,7 @@
  * means the machine's. */
 struct cgroup_env {
   const char *proc_dir; /* "/proc": of it, self/cgroup and self/mountinfo */
-  bool real_root;       /* the caller is root in the first user namespace */
+  bool real_root;       /* root in the first user namespace */
 };
 
 struct cgroup;
@@ -42,8 +42,8 @@ struct cgroup_usage {
   int64_t write_bytes;
 };
 
-/* What a probe found. `why` and `fix` are NULL where there is a backend that
- * limits; the struct owns its texts. */
+/* What a probe found. The struct owns its texts. `detail` is NULL where no tree
+ * is in sight; `why` and `fix` where there is a backend that limits. */
 struct cgroup_probe {
   const char *source; /* "cgroup-v1", "cgroup-v2" or "none"; static */
   bool limits;
@@ -57,7 +57,9 @@ void cgroup_probe(const struct cgroup_env *env, struct cgroup_probe *probe);
 void cgroup_probe_release(struct cgroup_probe *probe);
 
 /* Makes the group `name` with its limits: CPU (a hard quota), memory without
- * swap, processes. With the backend none it succeeds and limits nothing. */
+ * swap, processes. With the backend none it succeeds and limits nothing. A name
+ * is a file name, not a path, and doesn't begin with a dot: else EINVAL; EEXIST
+ * where the group is there already, which is then left alone. */
 int cgroup_create(const struct cgroup_env *env, const char *name,
                   const struct limits *limits, struct cgroup **cgroup,
                   struct error **err);
@@ -86,22 +88,24 @@ int cgroup_watch(struct cgroup *cgroup, struct error **err);
 /* Descriptors to wait on (readable), at most CGROUP_WATCH_FDS; they are the
  * group's. Returns how many. When one is readable, cgroup_watch_read takes the
  * news and sets bits of *seen. */
-enum { CGROUP_WATCH_FDS = 2 };
+enum { CGROUP_WATCH_FDS = 1 };
 enum {
   CGROUP_SAW_OOM = 1,      /* the kernel killed for memory */
-  CGROUP_SAW_PRESSURE = 2, /* memory that can't be reclaimed passed 95 % */
+  CGROUP_SAW_PRESSURE = 2, /* memory that can't be reclaimed passed 95 %: said
+                              once */
 };
 size_t cgroup_watch_fds(const struct cgroup *cgroup, int fds[CGROUP_WATCH_FDS]);
 int cgroup_watch_read(struct cgroup *cgroup, unsigned *seen,
                       struct error **err);
 
 /* Kills what is left in the group, removes it and frees the struct, whatever
- * goes wrong; the error names what stayed. NULL is fine. */
+ * goes wrong; the error names the first that stayed. It waits for the killed to
+ * go, up to 5 s. NULL is fine. */
 int cgroup_destroy(struct cgroup *cgroup, struct error **err);
 
 /* After a crash: the counters of a group that was left behind, and its
  * removal. ENOENT from the first where there is none; the second is then
- * content. */
+ * content, and removes also a group that was half made or half removed. */
 int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
                          struct cgroup_usage *usage, const char **source,
                          struct error **err);

@@ -21,9 +21,11 @@ extern const char *const controller_names[CONTROLLER_COUNT];
 struct cgroup_backend {
   const char *source;
   const char *entry; /* the file to enter a group by */
-  /* Fills in detail, and why and fix where this backend can't limit. */
+  /* Fills in detail, and why and fix where this backend can't limit. NULL for
+   * the backend none. */
   void (*probe)(const struct cgroup_env *env, struct cgroup_probe *probe);
-  /* Opens the group's folders (dirs), making them where `make`. */
+  /* Opens the group's folders (dirs) and makes them where `make`; else what
+   * isn't there stays -1, and is no error. */
   int (*open)(const struct cgroup_env *env, struct cgroup *cgroup, bool make,
               struct error **err);
   int (*limit)(struct cgroup *cgroup, const struct limits *limits,
@@ -32,7 +34,8 @@ struct cgroup_backend {
   int (*watch_read)(struct cgroup *cgroup, unsigned *seen, struct error **err);
   int (*usage)(struct cgroup *cgroup, struct cgroup_usage *usage,
                struct error **err);
-  int (*kill)(struct cgroup *cgroup, struct error **err);
+  /* Kills what is in the group, as far as it can. */
+  void (*kill)(struct cgroup *cgroup);
 };
 
 extern const struct cgroup_backend cgroup_v2;
@@ -42,9 +45,10 @@ extern const struct cgroup_backend cgroup_none;
 struct cgroup {
   const struct cgroup_backend *backend;
   char *name;
-  int parent_dirs[CONTROLLER_COUNT]; /* each holds NAME; -1: none */
-  int dirs[CONTROLLER_COUNT];        /* the group itself; -1: none */
-  int watch_fds[CGROUP_WATCH_FDS];   /* -1: none */
+  /* Each holds NAME. -1: none; or the tree is that of an earlier slot. */
+  int parent_dirs[CONTROLLER_COUNT];
+  int dirs[CONTROLLER_COUNT]; /* the group itself; -1: none */
+  int watch_fd;               /* -1: none */
   uint64_t memory_bytes;
   int64_t oom_kills_seen;
   bool pressure_seen;
@@ -59,39 +63,49 @@ int64_t cgroup_read_key(int dir, const char *file, const char *key);
  * isn't there. */
 int64_t cgroup_read_sum(int dir, const char *file, const char *word);
 
-/* The same, of a text: for tests and fuzzers. */
+/* The sum of the numbers after those of `keys` (the last is NULL) that are
+ * there; -1 where the file isn't. */
+int64_t cgroup_read_keys(int dir, const char *file, const char *const keys[]);
+
+/* The same, of a text. */
 int64_t cgroup_parse_key(const char *text, size_t count, const char *key);
 int64_t cgroup_parse_sum(const char *text, size_t count, const char *word);
+
+/* Whether `word` is one of those in a line of them. */
+bool cgroup_has_word(const char *line, const char *word);
 
 /* Finds, in the text of /proc/self/cgroup, the path of the tree that has
  * `controller` ("" is v2's). Returns a copy or NULL. */
 char *cgroup_parse_own(const char *text, size_t count, const char *controller);
 
-/* Finds, in the text of /proc/self/mountinfo, where the cgroup tree of
- * `controller` is mounted ("" is v2's), at its root. Returns a copy or NULL. */
-char *cgroup_parse_mount(const char *text, size_t count,
-                         const char *controller);
-
-/* The text of proc_dir/self/NAME; the caller frees it. */
-int cgroup_read_proc(const struct cgroup_env *env, const char *name,
-                     char **text, size_t *count, struct error **err);
+/* Finds, in the text of /proc/self/mountinfo, the folder of `group` in the tree
+ * of `controller` ("" is v2's). In a container the mount may show a part of the
+ * tree alone. The caller frees it; NULL where that isn't in sight. */
+char *cgroup_parse_mount(const char *text, size_t count, const char *controller,
+                         const char *group);
 
 /* The folder of the caller's own group in the tree of `controller`; the caller
- * frees it. NULL where that tree isn't mounted. */
+ * frees it. NULL where that isn't in sight. */
 char *cgroup_own_dir(const struct cgroup_env *env, const char *controller);
 
-/* Where that tree is mounted, likewise. */
-char *cgroup_mount_dir(const struct cgroup_env *env, const char *controller);
+/* That of the tree's root, likewise. */
+char *cgroup_root_dir(const struct cgroup_env *env, const char *controller);
 
-/* Opens parent/wafer/NAME into the cgroup's slot; makes it where `make`. */
+/* Whether the caller's user namespace is the first one (user_namespaces(7)). */
+bool cgroup_in_first_userns(const char *proc_dir);
+
+/* Opens parent/wafer/NAME into the cgroup's slot, as cgroup_backend.open. A
+ * tree that an earlier slot has is taken from there. */
 int cgroup_open_dir(struct cgroup *cgroup, enum controller slot,
                     const char *parent, bool make, struct error **err);
 
-/* Takes the count out of an eventfd or the events out of an inotify. */
-void cgroup_drain(int fd);
+/* How much of its memory a group is under pressure with. */
+uint64_t cgroup_pressure_bytes(const struct cgroup *cgroup);
 
-/* Whether memory that can't be reclaimed is at 95 % of the limit, for the
- * first time. */
+/* Whether memory that can't be reclaimed has come there for the first time. */
 bool cgroup_sees_pressure(struct cgroup *cgroup, int64_t unreclaimable_bytes);
+
+/* Whether the kernel has killed more often than when this was asked last. */
+bool cgroup_sees_oom(struct cgroup *cgroup, int64_t oom_kills);
 
 #endif

@@ -7,12 +7,6 @@
 /* The backend of machines that give us no cgroup: nothing is limited, and
  * nothing counted. Limits of single processes stand in (sandbox/rlimits.h). */
 
-static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
-{
-  (void)env;
-  found->limits = false;
-}
-
 static int open_group(const struct cgroup_env *env, struct cgroup *cgroup,
                       bool make, struct error **err)
 {
@@ -32,7 +26,7 @@ static int limit(struct cgroup *cgroup, const struct limits *limits,
   return 0;
 }
 
-static int nothing(struct cgroup *cgroup, struct error **err)
+static int watch(struct cgroup *cgroup, struct error **err)
 {
   (void)cgroup;
   (void)err;
@@ -55,14 +49,18 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
   return error_make(err, ENOTSUP, "there is no cgroup that counts");
 }
 
+static void kill_nothing(struct cgroup *cgroup)
+{
+  (void)cgroup;
+}
+
 const struct cgroup_backend cgroup_none = {
     .source = "none",
     .entry = NULL,
-    .probe = probe,
     .open = open_group,
     .limit = limit,
-    .watch = nothing,
+    .watch = watch,
     .watch_read = watch_read,
     .usage = usage,
-    .kill = nothing,
+    .kill = kill_nothing,
 };

@@ -48,8 +48,7 @@ static char *read_file(int dir, const char *file, size_t *count)
 {
   cleanup_error struct error *ignored = NULL;
   char *text = NULL;
-  if (dir >= 0)
-    fd_read_file(dir, file, FILE_MAX_BYTES, &text, count, &ignored);
+  fd_read_file(dir, file, FILE_MAX_BYTES, &text, count, &ignored);
   return text;
 }
 
@@ -65,6 +64,21 @@ int64_t cgroup_read_key(int dir, const char *file, const char *key)
   size_t count;
   cleanup_free char *text = read_file(dir, file, &count);
   return text != NULL ? cgroup_parse_key(text, count, key) : -1;
+}
+
+int64_t cgroup_read_keys(int dir, const char *file, const char *const keys[])
+{
+  size_t count;
+  cleanup_free char *text = read_file(dir, file, &count);
+  if (text == NULL)
+    return -1;
+  int64_t sum = 0;
+  for (size_t i = 0; keys[i] != NULL; i++) {
+    int64_t number = cgroup_parse_key(text, count, keys[i]);
+    if (number > 0 && __builtin_add_overflow(sum, number, &sum))
+      return -1;
+  }
+  return sum;
 }
 
 int64_t cgroup_parse_sum(const char *text, size_t count, const char *word)
@@ -88,18 +102,22 @@ int64_t cgroup_read_sum(int dir, const char *file, const char *word)
   return text != NULL ? cgroup_parse_sum(text, count, word) : -1;
 }
 
-/* Whether `word` is in a list with commas between. */
-static bool list_has(const char *list, const char *word)
+static bool list_has(const char *list, const char *word, const char *between)
 {
   size_t length = strlen(word);
   for (;;) {
-    size_t item = strcspn(list, ",");
+    size_t item = strcspn(list, between);
     if (item == length && strncmp(list, word, length) == 0)
       return true;
     if (list[item] == '\0')
       return false;
     list += item + 1;
   }
+}
+
+bool cgroup_has_word(const char *line, const char *word)
+{
+  return list_has(line, word, " \n");
 }
 
 /* A line is "4:memory:/path", or "0::/path" of v2 (cgroups(7)). */
@@ -114,15 +132,36 @@ char *cgroup_parse_own(const char *text, size_t count, const char *controller)
     if (names == NULL || line == NULL || line[0] != '/')
       continue;
     bool unified = strcmp(number, "0") == 0 && names[0] == '\0';
-    if (controller[0] == '\0' ? unified : list_has(names, controller))
+    if (controller[0] == '\0' ? unified : list_has(names, controller, ","))
       return xstrdup(line);
   }
   return NULL;
 }
 
+/* What space, tab, newline and backslash are written as in mountinfo: an octal
+ * number of three digits after a backslash. */
+static void unescape(char *text)
+{
+  char *to = text;
+  for (const char *from = text; *from != '\0'; to++) {
+    if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3) {
+      *to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0');
+      from += 4;
+    } else {
+      *to = *from++;
+    }
+  }
+  *to = '\0';
+}
+
+struct mount {
+  const char *root;
+  const char *point;
+};
+
 /* A line of mountinfo (proc(5)): id, parent, device, root, mount point,
  * options, any number of tags, "-", type, source, super options. */
-static bool mount_has(char *line, const char *controller, const char **point)
+static bool is_mount_of(char *line, const char *controller, struct mount *mount)
 {
   char *after = strstr(line, " - ");
   if (after == NULL)
@@ -132,58 +171,88 @@ static bool mount_has(char *line, const char *controller, const char **point)
   const char *type = strsep(&after, " ");
   strsep(&after, " ");
   const char *options = after != NULL ? after : "";
-  const char *fields[5];
+  char *fields[5];
   for (int i = 0; i < 5; i++)
     fields[i] = line != NULL ? strsep(&line, " ") : NULL;
-  if (fields[4] == NULL || strcmp(fields[3], "/") != 0)
+  if (fields[4] == NULL)
     return false;
-  *point = fields[4];
+  unescape(fields[3]);
+  unescape(fields[4]);
+  *mount = (struct mount){.root = fields[3], .point = fields[4]};
   if (controller[0] == '\0')
     return strcmp(type, "cgroup2") == 0;
-  return strcmp(type, "cgroup") == 0 && list_has(options, controller);
+  return strcmp(type, "cgroup") == 0 && list_has(options, controller, ",");
 }
 
-char *cgroup_parse_mount(const char *text, size_t count, const char *controller)
+/* What of the path `group` is below `root`: "" for root itself, NULL where
+ * nothing is. A group beyond the root of our cgroup namespace begins with
+ * "/..", and is not to be reached by that. */
+static const char *below(const char *group, const char *root)
+{
+  size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+  if (strncmp(group, root, length) != 0)
+    return NULL;
+  group += length;
+  if (strcmp(group, "/") == 0)
+    return "";
+  if (strcmp(group, "/..") == 0 || strncmp(group, "/../", 4) == 0)
+    return NULL;
+  return group[0] == '/' || group[0] == '\0' ? group : NULL;
+}
+
+char *cgroup_parse_mount(const char *text, size_t count, const char *controller,
+                         const char *group)
 {
   cleanup_free char *copy = xstrndup(text, count);
   char *rest = copy;
   for (char *line = strsep(&rest, "\n"); line != NULL;
        line = strsep(&rest, "\n")) {
-    const char *point;
-    if (mount_has(line, controller, &point))
-      return xstrdup(point);
+    struct mount mount;
+    const char *path =
+        is_mount_of(line, controller, &mount) ? below(group, mount.root) : NULL;
+    if (path != NULL)
+      return xasprintf("%s%s", mount.point, path);
   }
   return NULL;
 }
 
-int cgroup_read_proc(const struct cgroup_env *env, const char *name,
-                     char **text, size_t *count, struct error **err)
+/* The text of proc_dir/self/NAME; NULL where it can't be read. */
+static char *read_proc(const char *proc_dir, const char *name, size_t *count)
 {
-  cleanup_free char *path = xasprintf("%s/self/%s", env->proc_dir, name);
-  return fd_read_file(AT_FDCWD, path, FILE_MAX_BYTES, text, count, err);
+  cleanup_free char *path = xasprintf("%s/self/%s", proc_dir, name);
+  return read_file(AT_FDCWD, path, count);
 }
 
-char *cgroup_mount_dir(const struct cgroup_env *env, const char *controller)
+static char *find_dir(const struct cgroup_env *env, const char *controller,
+                      const char *group)
 {
-  cleanup_free char *mounts = NULL;
-  cleanup_error struct error *ignored = NULL;
   size_t count;
-  if (cgroup_read_proc(env, "mountinfo", &mounts, &count, &ignored) < 0)
+  cleanup_free char *mounts = read_proc(env->proc_dir, "mountinfo", &count);
+  if (mounts == NULL)
     return NULL;
-  return cgroup_parse_mount(mounts, count, controller);
+  return cgroup_parse_mount(mounts, count, controller, group);
+}
+
+char *cgroup_root_dir(const struct cgroup_env *env, const char *controller)
+{
+  return find_dir(env, controller, "/");
 }
 
 char *cgroup_own_dir(const struct cgroup_env *env, const char *controller)
 {
-  cleanup_free char *mount = cgroup_mount_dir(env, controller);
-  cleanup_free char *groups = NULL;
-  cleanup_error struct error *ignored = NULL;
   size_t count;
-  if (mount == NULL ||
-      cgroup_read_proc(env, "cgroup", &groups, &count, &ignored) < 0)
+  cleanup_free char *groups = read_proc(env->proc_dir, "cgroup", &count);
+  if (groups == NULL)
     return NULL;
   cleanup_free char *own = cgroup_parse_own(groups, count, controller);
-  if (own == NULL)
-    return NULL;
-  return xasprintf("%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
+  return own != NULL ? find_dir(env, controller, own) : NULL;
+}
+
+bool cgroup_in_first_userns(const char *proc_dir)
+{
+  size_t count;
+  cleanup_free char *map = read_proc(proc_dir, "uid_map", &count);
+  unsigned inside, outside, ids;
+  return map != NULL && sscanf(map, "%u %u %u", &inside, &outside, &ids) == 3 &&
+         inside == 0 && outside == 0 && ids == UINT32_MAX;
 }

@@ -26,20 +26,20 @@ static bool is_needed(int slot)
 
 static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
 {
+  found->detail = xstrdup("v1: cpu, cpuacct, memory, pids");
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
     cleanup_free char *dir = cgroup_own_dir(env, controller_names[i]);
     if (!is_needed(i))
       continue;
     if (dir == NULL) {
-      found->why = xasprintf("no cgroup v1 tree has the %s controller",
+      found->why = xasprintf("no cgroup v1 tree in sight has the %s controller",
                              controller_names[i]);
+      found->fix = xstrdup("boot with systemd.unified_cgroup_hierarchy=1");
       return;
     }
-    free(found->detail);
-    found->detail = xstrdup("v1: cpu, cpuacct, memory, pids");
     if (access(dir, W_OK) != 0) {
       found->why = xasprintf("%s isn't this user's to write", dir);
-      found->fix = xstrdup("run as root; v1 groups can't be delegated safely");
+      found->fix = xstrdup("run wafer as root (sudo)");
       return;
     }
   }
@@ -54,7 +54,7 @@ static int open_group(const struct cgroup_env *env, struct cgroup *cgroup,
     if (dir == NULL && !is_needed(i))
       continue;
     if (dir == NULL)
-      return error_make(err, ENOENT, "the %s controller isn't mounted",
+      return error_make(err, ENOENT, "the %s controller isn't in sight",
                         controller_names[i]);
     if (cgroup_open_dir(cgroup, (enum controller)i, dir, make, err) < 0)
       return -1;
@@ -100,46 +100,54 @@ static int limit(struct cgroup *cgroup, const struct limits *limits,
                       err);
 }
 
-/* "EVENTFD FILE [THRESHOLD]" to cgroup.event_control has the kernel count up
- * the eventfd (cgroup-v1/memory.rst, sections 9 and 10). */
-static int watch_file(struct cgroup *cgroup, int slot, const char *file,
-                      const char *threshold, struct error **err)
+/* "EVENTFD FILE [ARGUMENT]" to cgroup.event_control has the kernel count up the
+ * eventfd (cgroup-v1/memory.rst, sections 9 to 11). */
+static int watch_file(struct cgroup *cgroup, const char *file,
+                      const char *argument, struct error **err)
 {
   int dir = cgroup->dirs[CONTROLLER_MEMORY];
   cleanup_fd int watched = openat(dir, file, O_RDONLY | O_CLOEXEC);
   if (watched < 0)
     return error_errno(err, "open %s", file);
-  cgroup->watch_fds[slot] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (cgroup->watch_fds[slot] < 0)
-    return error_errno(err, "make an eventfd");
   char text[64];
-  snprintf(text, sizeof text, "%d %d %s", cgroup->watch_fds[slot], watched,
-           threshold);
-  return fd_write_file(dir, "cgroup.event_control", text, err);
+  snprintf(text, sizeof text, "%d %d %s", cgroup->watch_fd, watched, argument);
+  if (fd_write_file(dir, "cgroup.event_control", text, err) < 0)
+    return error_wrap(err, "watch %s", file);
+  return 0;
 }
 
+/* The threshold tells of a job that takes memory quickly, but counts page cache
+ * too: a job that read large files is past it before it takes any. From then on
+ * the kernel reclaims for each page that the job takes, and tells so, once for
+ * 2 MiB. */
 static int watch(struct cgroup *cgroup, struct error **err)
 {
   char threshold[24];
   snprintf(threshold, sizeof threshold, "%" PRIu64,
-           cgroup->memory_bytes / 100 * 95);
-  if (watch_file(cgroup, 0, "memory.oom_control", "", err) < 0)
+           cgroup_pressure_bytes(cgroup));
+  cgroup->watch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (cgroup->watch_fd < 0)
+    return error_errno(err, "make an eventfd");
+  if (watch_file(cgroup, "memory.oom_control", "", err) < 0 ||
+      watch_file(cgroup, "memory.usage_in_bytes", threshold, err) < 0)
     return -1;
-  return watch_file(cgroup, 1, "memory.usage_in_bytes", threshold, err);
+  return watch_file(cgroup, "memory.pressure_level", "low,local", err);
 }
 
+/* The kernel tells that memory ran out before it kills. What it counts then, if
+ * not here already, is here when the killed one's memory comes back and crosses
+ * the threshold. */
 static int watch_read(struct cgroup *cgroup, unsigned *seen, struct error **err)
 {
+  static const char *const unreclaimable[] = {"total_rss", "total_shmem", NULL};
   (void)err;
   int dir = cgroup->dirs[CONTROLLER_MEMORY];
-  int64_t kills = cgroup_read_key(dir, "memory.oom_control", "oom_kill");
-  if (kills > cgroup->oom_kills_seen) {
-    cgroup->oom_kills_seen = kills;
+  if (cgroup_sees_oom(cgroup,
+                      cgroup_read_key(dir, "memory.oom_control", "oom_kill")))
     *seen |= CGROUP_SAW_OOM;
-  }
-  int64_t anonymous = cgroup_read_key(dir, "memory.stat", "total_rss");
-  int64_t shared = cgroup_read_key(dir, "memory.stat", "total_shmem");
-  if (cgroup_sees_pressure(cgroup, anonymous + (shared > 0 ? shared : 0)))
+  if (!cgroup->pressure_seen &&
+      cgroup_sees_pressure(cgroup,
+                           cgroup_read_keys(dir, "memory.stat", unreclaimable)))
     *seen |= CGROUP_SAW_PRESSURE;
   return 0;
 }
@@ -167,7 +175,6 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
   return 0;
 }
 
-/* Whether `pid` is in the group, as its pids tree sees it now. */
 static bool has_process(const char *procs, pid_t pid)
 {
   cleanup_free char *copy = xstrdup(procs);
@@ -179,48 +186,43 @@ static bool has_process(const char *procs, pid_t pid)
   return false;
 }
 
-static char *read_procs(struct cgroup *cgroup, struct error **err)
+static char *read_procs(int dir)
 {
   enum { PROCS_MAX_BYTES = 1 << 20 };
+  cleanup_error struct error *ignored = NULL;
   char *text = NULL;
   size_t count;
-  fd_read_file(cgroup->dirs[CONTROLLER_PIDS], "cgroup.procs", PROCS_MAX_BYTES,
-               &text, &count, err);
+  fd_read_file(dir, "cgroup.procs", PROCS_MAX_BYTES, &text, &count, &ignored);
   return text;
 }
 
 /* By pidfd, and only if the process is still in the group once it is held: the
  * number may belong to somebody else by then. */
-static int kill_one(struct cgroup *cgroup, pid_t pid, struct error **err)
+static void kill_one(int dir, pid_t pid)
 {
   cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (pidfd < 0)
-    return 0;
-  cleanup_free char *procs = read_procs(cgroup, err);
-  if (procs == NULL)
-    return -1;
-  if (has_process(procs, pid))
+    return;
+  cleanup_free char *procs = read_procs(dir);
+  if (procs != NULL && has_process(procs, pid))
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-  return 0;
 }
 
-/* One that forks meanwhile stays; the sandbox's pid 1 has killed them all
- * before, so that this is for what a crash left. */
-static int kill_all(struct cgroup *cgroup, struct error **err)
+/* In each tree, since a process may be on its way in. One that forks meanwhile
+ * stays until the next time. */
+static void kill_all(struct cgroup *cgroup)
 {
-  if (cgroup->dirs[CONTROLLER_PIDS] < 0)
-    return 0;
-  cleanup_free char *procs = read_procs(cgroup, err);
-  if (procs == NULL)
-    return -1;
-  char *rest = procs;
-  for (char *line = strsep(&rest, "\n"); line != NULL;
-       line = strsep(&rest, "\n")) {
-    pid_t pid = (pid_t)strtol(line, NULL, 10);
-    if (pid > 0 && kill_one(cgroup, pid, err) < 0)
-      return -1;
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    cleanup_free char *procs =
+        cgroup->parent_dirs[i] >= 0 ? read_procs(cgroup->dirs[i]) : NULL;
+    char *rest = procs;
+    for (char *line = strsep(&rest, "\n"); line != NULL;
+         line = strsep(&rest, "\n")) {
+      pid_t pid = (pid_t)strtol(line, NULL, 10);
+      if (pid > 0)
+        kill_one(cgroup->dirs[i], pid);
+    }
   }
-  return 0;
 }
 
 const struct cgroup_backend cgroup_v1 = {

@@ -28,42 +28,37 @@ static const char *const needed[] = {"cpu", "memory", "pids"};
  * else the group that he was given. */
 static char *parent_dir(const struct cgroup_env *env)
 {
-  char *dir =
-      env->real_root ? cgroup_mount_dir(env, "") : cgroup_own_dir(env, "");
+  char *dir = env->real_root ? cgroup_root_dir(env, "") : NULL;
+  if (dir == NULL)
+    dir = cgroup_own_dir(env, "");
   char *leaf = dir != NULL ? strrchr(dir, '/') : NULL;
   if (leaf != NULL && strcmp(leaf, "/" OWN_LEAF) == 0)
     *leaf = '\0';
   return dir;
 }
 
-static bool has_word(const char *text, const char *word)
-{
-  size_t length = strlen(word);
-  for (const char *at = strstr(text, word); at != NULL;
-       at = strstr(at + 1, word))
-    if ((at == text || at[-1] == ' ') &&
-        strchr(" \n", at[length]) != NULL) /* the text's end as well */
-      return true;
-  return false;
-}
-
-/* Names the first of the needed controllers that `dir` lacks, or NULL. */
-static const char *lacks(const char *dir, const char *file)
+/* The one line of a file of controllers; NULL where it can't be read. */
+static char *read_controllers(const char *dir, const char *file)
 {
   enum { MAX_BYTES = 4096 };
   cleanup_free char *path = xasprintf("%s/%s", dir, file);
-  cleanup_free char *text = NULL;
   cleanup_error struct error *ignored = NULL;
+  char *text = NULL;
   size_t count;
-  if (fd_read_file(AT_FDCWD, path, MAX_BYTES, &text, &count, &ignored) < 0)
-    return needed[0];
+  fd_read_file(AT_FDCWD, path, MAX_BYTES, &text, &count, &ignored);
+  return text;
+}
+
+/* Names the first of the needed controllers that isn't there, or NULL. */
+static const char *find_lacking(const char *controllers)
+{
   for (size_t i = 0; i < ARRAY_LENGTH(needed); i++)
-    if (!has_word(text, needed[i]))
+    if (controllers == NULL || !cgroup_has_word(controllers, needed[i]))
       return needed[i];
   return NULL;
 }
 
-static bool is_ours(const char *dir)
+static bool is_writable(const char *dir)
 {
   cleanup_free char *procs = xasprintf("%s/cgroup.procs", dir);
   cleanup_free char *control = xasprintf("%s/cgroup.subtree_control", dir);
@@ -75,53 +70,73 @@ static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
 {
   cleanup_free char *dir = parent_dir(env);
   if (dir == NULL) {
-    found->why = xstrdup("no cgroup tree is mounted");
-    found->fix = xstrdup("mount -t cgroup2 none /sys/fs/cgroup");
+    found->why = xstrdup("no cgroup tree is in sight");
+    found->fix = xstrdup("as root: mount -t cgroup2 none /sys/fs/cgroup");
     return;
   }
-  const char *lacking = lacks(dir, "cgroup.controllers");
-  if (lacking != NULL) {
+  cleanup_free char *controllers = read_controllers(dir, "cgroup.controllers");
+  bool has_io = controllers != NULL && cgroup_has_word(controllers, "io");
+  const char *lacking = find_lacking(controllers);
+  found->detail = xasprintf("v2: cpu, memory, pids%s", has_io ? ", io" : "");
+  found->limits = lacking == NULL && is_writable(dir);
+  if (found->limits)
+    return;
+  if (lacking != NULL)
     found->why = xasprintf("%s hasn't the %s controller", dir, lacking);
-    found->fix = xstrdup("run as root, or in a delegated scope: systemd-run "
-                         "--user --scope -p Delegate=yes wafer run …");
-    return;
-  }
-  found->detail = xstrdup("v2: cpu, memory, pids, io");
-  if (!is_ours(dir)) {
-    found->why = xasprintf("%s isn't delegated to this user", dir);
-    found->fix = xstrdup("run as root, or in a delegated scope: systemd-run "
-                         "--user --scope -p Delegate=yes wafer run …");
-    return;
-  }
-  found->limits = true;
+  else
+    found->why = xasprintf("%s isn't this user's to write", dir);
+  if (env->real_root)
+    found->fix = xstrdup("a kernel with that controller (cgroup_enable=memory "
+                         "at boot), and in a container a writable "
+                         "/sys/fs/cgroup");
+  else
+    found->fix = xstrdup("run wafer as root (sudo), or in a delegated scope: "
+                         "systemd-run --user --scope -p Delegate=yes wafer …");
 }
 
-/* Moves the calling process into a leaf of its own group, so that the group may
- * have controllers. Others that stand there keep it from having them: then the
- * next write says EBUSY. */
+/* Moves what stands in our own group into a leaf of it, so that the group may
+ * have controllers. All of it: whoever is in a group that was delegated to us
+ * (the shell that started us) is ours to move, and one that stays would keep
+ * the group from having them. */
 static int step_aside(const char *parent, struct error **err)
 {
+  enum { PROCS_MAX_BYTES = 1 << 20 };
+  cleanup_free char *procs = NULL;
+  size_t count;
   cleanup_fd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0 || (mkdirat(dir, OWN_LEAF, 0755) < 0 && errno != EEXIST))
     return error_errno(err, "make %s/" OWN_LEAF, parent);
-  char pid[16];
-  snprintf(pid, sizeof pid, "%d", getpid());
-  return fd_write_file(dir, OWN_LEAF "/cgroup.procs", pid, err);
+  if (fd_read_file(dir, "cgroup.procs", PROCS_MAX_BYTES, &procs, &count, err) <
+      0)
+    return -1;
+  char *rest = procs;
+  for (char *pid = strsep(&rest, "\n"); pid != NULL && pid[0] != '\0';
+       pid = strsep(&rest, "\n")) {
+    cleanup_error struct error *failed = NULL;
+    if (fd_write_file(dir, OWN_LEAF "/cgroup.procs", pid, &failed) < 0 &&
+        failed->code != ESRCH) {
+      *err = steal_pointer(&failed);
+      return -1;
+    }
+  }
+  return 0;
 }
 
+/* Gives the groups below `dir` their controllers. */
 static int enable(const char *dir, struct error **err)
 {
-  if (lacks(dir, "cgroup.subtree_control") == NULL)
-    return 0;
+  cleanup_free char *enabled = read_controllers(dir, "cgroup.subtree_control");
   cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return error_errno(err, "open %s", dir);
-  if (fd_write_file(fd, "cgroup.subtree_control", "+cpu +memory +pids", err) <
-      0)
+  if (find_lacking(enabled) != NULL &&
+      fd_write_file(fd, "cgroup.subtree_control", "+cpu +memory +pids", err) <
+          0)
     return error_wrap(err, "%s", dir);
   /* For the bytes read and written alone: it may be missing. */
   cleanup_error struct error *ignored = NULL;
-  fd_write_file(fd, "cgroup.subtree_control", "+io", &ignored);
+  if (enabled == NULL || !cgroup_has_word(enabled, "io"))
+    fd_write_file(fd, "cgroup.subtree_control", "+io", &ignored);
   return 0;
 }
 
@@ -134,7 +149,7 @@ static int enable_all(const char *parent, struct error **err)
       return -1;
     }
     if (step_aside(parent, err) < 0 || enable(parent, err) < 0)
-      return -1;
+      return error_wrap(err, "processes stand in %s", parent);
   }
   cleanup_free char *ours = xasprintf("%s/wafer", parent);
   if (mkdir(ours, 0755) < 0 && errno != EEXIST)
@@ -147,7 +162,7 @@ static int open_group(const struct cgroup_env *env, struct cgroup *cgroup,
 {
   cleanup_free char *parent = parent_dir(env);
   if (parent == NULL)
-    return error_make(err, ENOENT, "no cgroup v2 tree is mounted");
+    return error_make(err, ENOENT, "no cgroup v2 tree is in sight");
   if (make && enable_all(parent, err) < 0)
     return -1;
   return cgroup_open_dir(cgroup, CONTROLLER_CPU, parent, make, err);
@@ -160,10 +175,10 @@ static int limit(struct cgroup *cgroup, const struct limits *limits,
 {
   int dir = cgroup->dirs[CONTROLLER_CPU];
   char cpu[48], memory[24], high[24], pids[24];
-  snprintf(cpu, sizeof cpu, "%u %d", limits->cpu_milli * (PERIOD_US / 1000),
-           PERIOD_US);
+  snprintf(cpu, sizeof cpu, "%" PRIu64 " %d",
+           (uint64_t)limits->cpu_milli * PERIOD_US / 1000, PERIOD_US);
   snprintf(memory, sizeof memory, "%" PRIu64, limits->memory_bytes);
-  snprintf(high, sizeof high, "%" PRIu64, limits->memory_bytes / 100 * 95);
+  snprintf(high, sizeof high, "%" PRIu64, cgroup_pressure_bytes(cgroup));
   snprintf(pids, sizeof pids, "%u", limits->pids_max);
   if (fd_write_file(dir, "cpu.max", cpu, err) < 0 ||
       fd_write_file(dir, "memory.max", memory, err) < 0 ||
@@ -176,16 +191,28 @@ static int limit(struct cgroup *cgroup, const struct limits *limits,
   return fd_write_file(dir, "memory.swap.max", "0", err);
 }
 
+/* The kernel tells of changes of this file by inotify (cgroup-v2.rst,
+ * "memory.events"), at most once in 10 ms. */
 static int watch(struct cgroup *cgroup, struct error **err)
 {
   char path[48];
   snprintf(path, sizeof path, "/proc/self/fd/%d/memory.events",
            cgroup->dirs[CONTROLLER_CPU]);
-  cgroup->watch_fds[0] = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (cgroup->watch_fds[0] < 0 ||
-      inotify_add_watch(cgroup->watch_fds[0], path, IN_MODIFY) < 0)
+  cgroup->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (cgroup->watch_fd < 0 ||
+      inotify_add_watch(cgroup->watch_fd, path, IN_MODIFY) < 0)
     return error_errno(err, "watch memory.events");
   return 0;
+}
+
+/* "kernel" (Linux 5.18) would count slab pages that can be reclaimed, too. */
+static int64_t read_unreclaimable(int dir)
+{
+  static const char *const keys[] = {
+      "anon", "shmem",   "kernel_stack",       "pagetables", "percpu",
+      "sock", "vmalloc", "slab_unreclaimable", NULL,
+  };
+  return cgroup_read_keys(dir, "memory.stat", keys);
 }
 
 /* Past memory.high the kernel slows a job down that has nothing to give back;
@@ -193,22 +220,26 @@ static int watch(struct cgroup *cgroup, struct error **err)
 static int watch_read(struct cgroup *cgroup, unsigned *seen, struct error **err)
 {
   int dir = cgroup->dirs[CONTROLLER_CPU];
-  int64_t kills = cgroup_read_key(dir, "memory.events", "oom_kill");
-  if (kills > cgroup->oom_kills_seen) {
-    cgroup->oom_kills_seen = kills;
+  if (cgroup_sees_oom(cgroup,
+                      cgroup_read_key(dir, "memory.events", "oom_kill")))
     *seen |= CGROUP_SAW_OOM;
-  }
-  int64_t anonymous = cgroup_read_key(dir, "memory.stat", "anon");
-  int64_t shared = cgroup_read_key(dir, "memory.stat", "shmem");
-  int64_t kernel = cgroup_read_key(dir, "memory.stat", "kernel");
-  int64_t all =
-      anonymous + (shared > 0 ? shared : 0) + (kernel > 0 ? kernel : 0);
+  if (cgroup->pressure_seen)
+    return 0;
   /* The kernel holds a job at memory.high, so it may never quite reach it. */
   int64_t slack = (int64_t)(cgroup->memory_bytes / 100);
-  if (!cgroup_sees_pressure(cgroup, all + slack))
+  int64_t held = read_unreclaimable(dir);
+  if (held < 0 || __builtin_add_overflow(held, slack, &held) ||
+      !cgroup_sees_pressure(cgroup, held))
     return 0;
   *seen |= CGROUP_SAW_PRESSURE;
   return fd_write_file(dir, "memory.high", "max", err);
+}
+
+/* -1 stays -1. */
+static int64_t ns_of_us(int64_t us)
+{
+  int64_t ns;
+  return us < 0 || __builtin_mul_overflow(us, 1000, &ns) ? -1 : ns;
 }
 
 static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
@@ -216,14 +247,14 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
 {
   int dir = cgroup->dirs[CONTROLLER_CPU];
   int64_t cpu_us = cgroup_read_key(dir, "cpu.stat", "usage_usec");
-  int64_t throttled_us = cgroup_read_key(dir, "cpu.stat", "throttled_usec");
   if (cpu_us < 0)
     return error_make(err, EIO, "cpu.stat can't be read");
   *result = (struct cgroup_usage){
-      .cpu_ns = cpu_us * 1000,
+      .cpu_ns = ns_of_us(cpu_us),
       /* memory.peak is of Linux 5.19. */
       .memory_peak_bytes = cgroup_read_number(dir, "memory.peak"),
-      .throttled_ns = throttled_us >= 0 ? throttled_us * 1000 : -1,
+      .throttled_ns =
+          ns_of_us(cgroup_read_key(dir, "cpu.stat", "throttled_usec")),
       .throttled_periods = cgroup_read_key(dir, "cpu.stat", "nr_throttled"),
       .oom_kills = cgroup_read_key(dir, "memory.events", "oom_kill"),
       .read_bytes = cgroup_read_sum(dir, "io.stat", " rbytes="),
@@ -233,10 +264,11 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
 }
 
 /* cgroup.kill is of Linux 5.14, like much else that wafer needs. */
-static int kill_all(struct cgroup *cgroup, struct error **err)
+static void kill_all(struct cgroup *cgroup)
 {
-  int dir = cgroup->dirs[CONTROLLER_CPU];
-  return dir < 0 ? 0 : fd_write_file(dir, "cgroup.kill", "1", err);
+  cleanup_error struct error *ignored = NULL;
+  if (cgroup->dirs[CONTROLLER_CPU] >= 0)
+    fd_write_file(cgroup->dirs[CONTROLLER_CPU], "cgroup.kill", "1", &ignored);
 }
 
 const struct cgroup_backend cgroup_v2 = {

@@ -214,8 +214,10 @@ def test_a_file_system_without_id_maps_is_refused(root_wafer, third_user):
         outcome = root_wafer.run("print(1)", f"--mount={source}:/data:rw")
         outcome.check(125)
         assert outcome.stdout == b""
-        (message,) = outcome.messages
+        message = outcome.messages[0]
         assert str(source) in message and "map" in message
+        for record in root_wafer.records():
+            assert (record["state"], record["billed_seconds"]) == ("ERROR", 0)
     finally:
         subprocess.run(["umount", source], check=True)
 

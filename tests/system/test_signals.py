@@ -21,7 +21,7 @@ while True:
 IGNORE = """\
 import os, signal, time
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda got, frame: os.write(1, b"got %d\n" % got))
+    signal.signal(number, lambda got, frame: os.write(1, b"got %d\\n" % got))
 print("ready", flush=True)
 while True:
     time.sleep(1)
@@ -45,7 +45,7 @@ def test_a_script_may_clean_up(wafer, number, status):
     script = """\
         import os, signal, sys, time
         def stop(number, frame):  # print can't be called within print
-            os.write(1, b"stopped by %d\n" % number)
+            os.write(1, b"stopped by %d\\n" % number)
             sys.exit(0)
         signal.signal(signal.SIGTERM, stop)
         try:

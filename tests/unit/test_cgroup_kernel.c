@@ -1,0 +1,366 @@
+/* The cgroup backends against the kernel, where it gives us a cgroup. On v1 all
+ * of it is below a group of the test's own in each tree, so that what other
+ * runs have is neither seen nor touched. */
+#include "config.h"
+
+#include "sandbox/cgroup.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "sandbox/cgroup_backend.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20, WAIT_MS = 5000, CHILD_BROKEN = 99 };
+
+static const struct limits limits = {
+    .cpu_milli = 250, .memory_bytes = 64 * MIB, .pids_max = 16};
+
+static char scene[] = "/tmp/wafer-kernel-XXXXXX";
+static char *own_dirs[CONTROLLER_COUNT];
+static struct cgroup_env own_env;
+static const struct cgroup_env *env;
+static bool usable;
+
+static char *read_own(const char *path)
+{
+  cleanup_error struct error *err = NULL;
+  char *text = NULL;
+  size_t count;
+  assert_int_equal(fd_read_file(AT_FDCWD, path, MIB, &text, &count, &err), 0);
+  return text;
+}
+
+/* Writes a proc/self/cgroup in which each of our groups is a child of the real
+ * one, and makes those children. */
+static bool make_own_groups(void)
+{
+  cleanup_free char *groups = read_own("/proc/self/cgroup");
+  cleanup_free char *mounts = read_own("/proc/self/mountinfo");
+  FILE *cgroup = fopen("self/cgroup", "we");
+  FILE *mountinfo = fopen("self/mountinfo", "we");
+  assert_true(cgroup != NULL && mountinfo != NULL);
+  char *rest = groups;
+  for (char *line = strsep(&rest, "\n"); line != NULL && line[0] != '\0';
+       line = strsep(&rest, "\n"))
+    fprintf(cgroup, "%s%scgroup-test-%d\n", line,
+            line[strlen(line) - 1] == '/' ? "" : "/", getpid());
+  fputs(mounts, mountinfo);
+  assert_int_equal(fclose(cgroup), 0);
+  assert_int_equal(fclose(mountinfo), 0);
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    own_dirs[i] = cgroup_own_dir(&own_env, controller_names[i]);
+    if (own_dirs[i] != NULL && mkdir(own_dirs[i], 0755) < 0 &&
+        errno != EEXIST) {
+      print_message("no cgroup of the test's own: %s: %s\n", own_dirs[i],
+                    strerror(errno));
+      return false;
+    }
+  }
+  return true;
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
+      0};
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  assert_non_null(mkdtemp(scene));
+  assert_int_equal(chdir(scene), 0);
+  assert_int_equal(mkdir("self", 0700), 0);
+  own_env.proc_dir = scene;
+  cgroup_probe(NULL, &probe);
+  usable = probe.limits;
+  if (!usable)
+    print_message("no cgroup here: %s\n", probe.why);
+  else if (strcmp(probe.source, cgroup_v1.source) == 0) {
+    env = &own_env;
+    usable = make_own_groups();
+  }
+  return 0;
+}
+
+/* A group that a test left would keep these from going. */
+static int tear_down(void **state)
+{
+  (void)state;
+  int result = 0;
+  for (int i = 0; i < CONTROLLER_COUNT; i++) {
+    if (own_dirs[i] == NULL)
+      continue;
+    cleanup_free char *wafer = xasprintf("%s/wafer", own_dirs[i]);
+    if ((rmdir(wafer) < 0 || rmdir(own_dirs[i]) < 0) && errno != ENOENT) {
+      print_error("%s is left: %s\n", own_dirs[i], strerror(errno));
+      result = -1;
+    }
+    free(own_dirs[i]);
+  }
+  unlink("self/cgroup");
+  unlink("self/mountinfo");
+  rmdir("self");
+  assert_int_equal(chdir("/"), 0);
+  rmdir(scene);
+  return result;
+}
+
+static struct cgroup *make_group(const char *name)
+{
+  struct cgroup *cgroup = NULL;
+  struct error *err = NULL;
+  cleanup_free char *full = xasprintf("test-%d-%s", getpid(), name);
+  if (!usable)
+    skip();
+  if (cgroup_create(env, full, &limits, &cgroup, &err) < 0)
+    fail_msg("%s", err->text);
+  return cgroup;
+}
+
+static void remove_group(struct cgroup *cgroup)
+{
+  struct error *err = NULL;
+  if (cgroup_destroy(cgroup, &err) < 0)
+    fail_msg("%s", err->text);
+}
+
+static void enter(const struct cgroup *cgroup)
+{
+  int fds[CGROUP_ENTRY_FDS];
+  struct error *err = NULL;
+  int count = cgroup_open_entry(cgroup, fds, &err);
+  for (int i = 0; i < count; i++)
+    if (write(fds[i], "0", 1) != 1)
+      _exit(CHILD_BROKEN);
+  if (count <= 0)
+    _exit(CHILD_BROKEN);
+}
+
+/* Runs `act` in a child, once that is in the group. */
+static pid_t start(const struct cgroup *cgroup, void (*act)(void))
+{
+  int entered[2];
+  char byte;
+  assert_int_equal(pipe2(entered, O_CLOEXEC), 0);
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    enter(cgroup);
+    close(entered[0]);
+    close(entered[1]);
+    act();
+    _exit(0);
+  }
+  close(entered[1]);
+  assert_int_equal(read(entered[0], &byte, 1), 0);
+  close(entered[0]);
+  return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+  int status = -1;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  return status;
+}
+
+static struct cgroup_usage usage_of(struct cgroup *cgroup)
+{
+  struct cgroup_usage usage;
+  struct error *err = NULL;
+  if (cgroup_usage(cgroup, &usage, &err) < 0)
+    fail_msg("%s", err->text);
+  return usage;
+}
+
+static void take_memory(size_t bytes)
+{
+  void *taken = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (taken == MAP_FAILED)
+    _exit(CHILD_BROKEN);
+}
+
+static void burn_two_seconds(void)
+{
+  int64_t end_ns = clock_monotonic_ns() + 2LL * NS_PER_S;
+  while (clock_monotonic_ns() < end_ns)
+    continue;
+}
+
+static void take_100_mib(void)
+{
+  take_memory(100 * MIB);
+}
+
+static void take_62_mib(void)
+{
+  take_memory(62 * MIB);
+  pause();
+}
+
+/* More page cache than the limit, and hardly any other memory. */
+static void write_100_mib(void)
+{
+  static char block[MIB];
+  int fd = open(scene, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  for (int i = 0; i < 100; i++)
+    if (write(fd, block, sizeof block) != (ssize_t)sizeof block)
+      _exit(CHILD_BROKEN);
+}
+
+static void wait_for_a_signal(void)
+{
+  pause();
+}
+
+/* No process of it lives long enough to be looked up at leisure. */
+static void fork_for_ever(void)
+{
+  for (;;) {
+    pid_t pid = fork();
+    if (pid > 0)
+      _exit(0);
+  }
+}
+
+/* Waits for news until `wanted` has come; returns all that came. */
+static unsigned watch_until(struct cgroup *cgroup, unsigned wanted)
+{
+  struct error *err = NULL;
+  unsigned all = 0;
+  int64_t end_ns = clock_monotonic_ns() + (int64_t)WAIT_MS * NS_PER_MS;
+  while (!(all & wanted) && clock_monotonic_ns() < end_ns) {
+    int fds[CGROUP_WATCH_FDS];
+    struct pollfd polled[CGROUP_WATCH_FDS];
+    size_t count = cgroup_watch_fds(cgroup, fds);
+    for (size_t i = 0; i < count; i++)
+      polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    poll(polled, count, 100);
+    unsigned seen;
+    assert_int_equal(cgroup_watch_read(cgroup, &seen, &err), 0);
+    all |= seen;
+  }
+  return all;
+}
+
+static void begin_watch(struct cgroup *cgroup)
+{
+  struct error *err = NULL;
+  if (cgroup_watch(cgroup, &err) < 0)
+    fail_msg("%s", err->text);
+}
+
+static void test_a_quarter_of_a_cpu(void **state)
+{
+  (void)state;
+  struct cgroup *cgroup = make_group("cpu");
+  assert_int_equal(wait_for(start(cgroup, burn_two_seconds)), 0);
+  struct cgroup_usage usage = usage_of(cgroup);
+  /* One period of quota may be in hand at the start; a busy machine may give
+   * less than what is allowed. */
+  assert_in_range(usage.cpu_ns, 250 * (int64_t)NS_PER_MS,
+                  560 * (int64_t)NS_PER_MS);
+  assert_true(usage.throttled_periods > 0 && usage.throttled_ns > 0);
+  remove_group(cgroup);
+}
+
+static void test_the_kernel_kills_for_memory(void **state)
+{
+  (void)state;
+  struct cgroup *cgroup = make_group("oom");
+  begin_watch(cgroup);
+  pid_t pid = start(cgroup, take_100_mib);
+  assert_true(watch_until(cgroup, CGROUP_SAW_OOM) & CGROUP_SAW_OOM);
+  int status = wait_for(pid);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  struct cgroup_usage usage = usage_of(cgroup);
+  assert_true(usage.oom_kills >= 1);
+  assert_in_range(usage.memory_peak_bytes, 60 * MIB, 64 * MIB);
+  remove_group(cgroup);
+}
+
+static void test_pressure_comes_before_the_limit(void **state)
+{
+  (void)state;
+  struct cgroup *cgroup = make_group("pressure");
+  begin_watch(cgroup);
+  pid_t pid = start(cgroup, take_62_mib);
+  assert_int_equal(watch_until(cgroup, CGROUP_SAW_PRESSURE),
+                   CGROUP_SAW_PRESSURE);
+  assert_int_equal(usage_of(cgroup).oom_kills, 0);
+  remove_group(cgroup);
+  assert_true(WIFSIGNALED(wait_for(pid)));
+}
+
+static void test_page_cache_is_no_pressure(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  unsigned seen;
+  struct cgroup *cgroup = make_group("cache");
+  begin_watch(cgroup);
+  assert_int_equal(wait_for(start(cgroup, write_100_mib)), 0);
+  assert_int_equal(cgroup_watch_read(cgroup, &seen, &err), 0);
+  assert_int_equal(seen, 0);
+  remove_group(cgroup);
+}
+
+/* Ignored, SIGCHLD has each link reaped as it ends: as zombies they would count
+ * towards pids.max, and end the chain by themselves. */
+static void test_removal_outruns_a_chain_of_forks(void **state)
+{
+  (void)state;
+  struct cgroup *cgroup = make_group("forks");
+  signal(SIGCHLD, SIG_IGN);
+  start(cgroup, fork_for_ever);
+  remove_group(cgroup);
+  while (waitpid(-1, NULL, 0) > 0)
+    continue;
+  assert_int_equal(errno, ECHILD);
+  signal(SIGCHLD, SIG_DFL);
+}
+
+/* As after a crash: by name alone, with somebody still in it. */
+static void test_removal_by_name(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  struct cgroup *cgroup = make_group("name");
+  cleanup_free char *name = xasprintf("test-%d-name", getpid());
+  pid_t pid = start(cgroup, wait_for_a_signal);
+  if (cgroup_remove_by_name(env, name, &err) < 0)
+    fail_msg("%s", err->text);
+  assert_true(WIFSIGNALED(wait_for(pid)));
+  assert_int_equal(cgroup_remove_by_name(env, name, &err), 0);
+  remove_group(cgroup);
+}
+
+int main(void)
+{
+  static const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_quarter_of_a_cpu),
+      cmocka_unit_test(test_the_kernel_kills_for_memory),
+      cmocka_unit_test(test_pressure_comes_before_the_limit),
+      cmocka_unit_test(test_page_cache_is_no_pressure),
+      cmocka_unit_test(test_removal_outruns_a_chain_of_forks),
+      cmocka_unit_test(test_removal_by_name),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
