@@ -81,11 +81,13 @@ int fd_write_file(int dir_fd, const char *path, const char *text,
   if (fd < 0)
     return error_errno(err, "open %s", path);
   size_t count = strlen(text);
+  int first_line = (int)strcspn(text, "\n"); /* an error is one line */
   ssize_t written = write(fd, text, count);
   if (written < 0)
-    return error_errno(err, "write \"%s\" to %s", text, path);
+    return error_errno(err, "write \"%.*s\" to %s", first_line, text, path);
   if ((size_t)written != count)
-    return error_make(err, EIO, "write \"%s\" to %s: cut short", text, path);
+    return error_make(err, EIO, "write \"%.*s\" to %s: cut short", first_line,
+                      text, path);
   return 0;
 }
 

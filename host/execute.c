@@ -282,23 +282,21 @@ static int run_job(struct execution *execution, struct outcome *outcome,
   return supervise(execution, outcome, err);
 }
 
-/* Ends the sandbox, if it lives. */
-static void end_sandbox(struct execution *execution)
-{
-  fd_close(&execution->sandbox.keeper_fd);
-  zygote_stop(&execution->zygote);
-  fd_close(&execution->scratch_fd);
-}
-
-/* Waits for its keeper: the last process, which dies once all others are dead
- * and its record is on disk. */
-static void await_keeper(struct execution *execution)
+/* Ends the sandbox, if it lives, and waits for its keeper, which is the last to
+ * die. Where the keeper has said that all others are dead, there is nothing to
+ * wait for: its record is of no use once the run is booked, and what is left
+ * of it is the unmounting (3 ms). */
+static void end_sandbox(struct execution *execution, bool is_dead)
 {
   struct pollfd keeper = {.fd = execution->sandbox.keeper_pidfd,
                           .events = POLLIN};
-  while (keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 && errno == EINTR)
+  fd_close(&execution->sandbox.keeper_fd);
+  while (!is_dead && keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 &&
+         errno == EINTR)
     continue;
   sandbox_close(&execution->sandbox);
+  zygote_stop(&execution->zygote);
+  fd_close(&execution->scratch_fd);
 }
 
 static void remove_cgroup(struct execution *execution)
@@ -372,20 +370,15 @@ int execute(const struct request *request, struct error **err)
                    err) < 0 ||
       check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
       open_books(&execution, err) < 0) {
-    end_sandbox(&execution);
-    await_keeper(&execution);
+    end_sandbox(&execution, false);
     return -1;
   }
   cleanup_error struct error *failure = NULL;
   run_job(&execution, &outcome, &failure);
-  end_sandbox(&execution);
-  /* A failed one is killed by now, but dies in its own time. */
-  if (failure != NULL)
-    await_keeper(&execution);
+  end_sandbox(&execution, outcome.have_result);
   read_usage(&execution);
   int booked = book(&execution, &outcome, failure, err);
   remove_cgroup(&execution);
-  await_keeper(&execution);
   free(outcome.report);
   summary_print(&execution.run, request->quiet);
   if (booked < 0)

@@ -6,16 +6,31 @@
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+  tests/unit/test_clock \
+  tests/unit/test_error \
+  tests/unit/test_fd \
+  tests/unit/test_fd_message \
   tests/unit/test_format \
+  tests/unit/test_heartbeat \
   tests/unit/test_landlock \
   tests/unit/test_ledger \
   tests/unit/test_mask \
+  tests/unit/test_mem \
+  tests/unit/test_namespace \
   tests/unit/test_price \
   tests/unit/test_privileges \
+  tests/unit/test_process \
+  tests/unit/test_protocol \
+  tests/unit/test_report \
+  tests/unit/test_request \
+  tests/unit/test_request_files \
+  tests/unit/test_request_mount \
+  tests/unit/test_result \
   tests/unit/test_run \
   tests/unit/test_seccomp \
   tests/unit/test_seccomp_programs \
   tests/unit/test_size \
+  tests/unit/test_spec \
   tests/unit/test_state \
   tests/unit/test_store \
   tests/unit/test_store_faults
@@ -30,6 +45,9 @@ tests_unit_test_seccomp_programs_SOURCES = \
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/books.h
 tests_unit_test_store_faults_SOURCES = \
   tests/unit/test_store_faults.c tests/unit/books.h
+
+# What most of the others include.
+EXTRA_DIST += tests/unit/check.h
 
 # For each program that names no libraries, which is these tests.
 LDADD = libhost.a libjobs.a libruntime.a libsandbox.a libbase.a \

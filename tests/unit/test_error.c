@@ -64,8 +64,8 @@ static void test_clear(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_make),     cmocka_unit_test(test_errno),
-      cmocka_unit_test(test_wrap),     cmocka_unit_test(test_any_text),
+      cmocka_unit_test(test_make),  cmocka_unit_test(test_errno),
+      cmocka_unit_test(test_wrap),  cmocka_unit_test(test_any_text),
       cmocka_unit_test(test_clear),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

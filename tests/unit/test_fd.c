@@ -168,6 +168,8 @@ static void test_write_file(void **state)
   assert_string_equal(bytes, "ab34");
   check_bad(fd_write_file(AT_FDCWD, "/dev/full", "x", &err), &err, ENOSPC,
             "write \"x\" to /dev/full: ");
+  check_bad(fd_write_file(AT_FDCWD, "/dev/full", "0 1 1\n1 2 1\n", &err), &err,
+            ENOSPC, "write \"0 1 1\" to /dev/full: ");
 }
 
 static void beneath_is(int dir_fd, const char *path, int code)
@@ -245,9 +247,9 @@ static void test_beneath_creates(void **state)
   check_good(fd, err);
   assert_int_equal(fstat(fd, &status), 0);
   assert_int_equal(status.st_mode, S_IFREG | 0640);
-  check_bad(fd_open_beneath(dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0640,
-                            &err),
-            &err, EEXIST, "open new: ");
+  check_bad(
+      fd_open_beneath(dir, "new", O_WRONLY | O_CREAT | O_EXCL, 0640, &err),
+      &err, EEXIST, "open new: ");
   /* A link isn't written through, dangling or not. */
   assert_int_equal(symlink("made-by-link", "link"), 0);
   check_bad(fd_open_beneath(dir, "link", O_WRONLY | O_CREAT, 0640, &err), &err,
@@ -263,8 +265,8 @@ static void cannot_change(int fd)
   assert_int_equal(ftruncate(fd, 1), -1);
   assert_int_equal(ftruncate(fd, 100), -1);
   assert_int_equal(fallocate(fd, 0, 0, 100), -1);
-  assert_ptr_equal(
-      mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+  assert_ptr_equal(mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+                   MAP_FAILED);
   assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 }
 

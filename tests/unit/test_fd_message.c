@@ -9,8 +9,8 @@
 
 static void make_pair(int ends[2])
 {
-  assert_int_equal(
-      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends),
+                   0);
 }
 
 static void close_pair(int ends[2])
@@ -32,8 +32,7 @@ static void send_raw(int socket_fd, size_t count, size_t fd_count)
   struct msghdr header = {.msg_iov = &part,
                           .msg_iovlen = 1,
                           .msg_control = control.room,
-                          .msg_controllen =
-                              CMSG_SPACE(sizeof(int) * fd_count)};
+                          .msg_controllen = CMSG_SPACE(sizeof(int) * fd_count)};
   assert_true(fd_count <= MOST && count <= sizeof bytes);
   struct cmsghdr *item = CMSG_FIRSTHDR(&header);
   item->cmsg_level = SOL_SOCKET;
@@ -85,8 +84,8 @@ static void test_credentials(void **state)
   int ends[2], on = 1;
   char room[4];
   make_pair(ends);
-  assert_int_equal(
-      setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+  assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on),
+                   0);
   /* Beside the most descriptors there is room for them. */
   send_raw(ends[0], 1, FD_MESSAGE_MAX);
   struct fd_message in = {.bytes = room, .count = sizeof room};
@@ -189,19 +188,15 @@ static void test_end(void **state)
   /* EPIPE, and no SIGPIPE. */
   check_bad(fd_send(ends[1], &message, &err), &err, EPIPE, "send a message: ");
   fd_close(&ends[1]);
-  check_bad(fd_receive(-1, &message, &err), &err, EBADF,
-            "receive a message: ");
+  check_bad(fd_receive(-1, &message, &err), &err, EBADF, "receive a message: ");
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_round_trip),
-      CHECK_TEST(test_credentials),
-      CHECK_TEST(test_most_descriptors),
-      CHECK_TEST(test_too_many_descriptors),
-      CHECK_TEST(test_too_many_bytes),
-      CHECK_TEST(test_end),
+      CHECK_TEST(test_round_trip),       CHECK_TEST(test_credentials),
+      CHECK_TEST(test_most_descriptors), CHECK_TEST(test_too_many_descriptors),
+      CHECK_TEST(test_too_many_bytes),   CHECK_TEST(test_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

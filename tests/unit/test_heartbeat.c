@@ -59,8 +59,8 @@ static void refused(const char *text, size_t count)
 static void refused_fields(const char *released, const char *seen,
                            const char *cpu, const char *end)
 {
-  cleanup_free char *text = xasprintf("wafer-heartbeat 1 %19s %19s %19s%s",
-                                      released, seen, cpu, end);
+  cleanup_free char *text =
+      xasprintf("wafer-heartbeat 1 %19s %19s %19s%s", released, seen, cpu, end);
   refused(text, strlen(text));
 }
 

@@ -9,8 +9,8 @@
 
 static void make_pair(int ends[2])
 {
-  assert_int_equal(
-      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends),
+                   0);
 }
 
 static void close_pair(int ends[2])
@@ -59,8 +59,8 @@ static void test_sender(void **state)
   int ends[2], on = 1;
   struct message in;
   make_pair(ends);
-  assert_int_equal(
-      setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+  assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on),
+                   0);
   check_good(message_send_plain(ends[0], MESSAGE_HELLO, 0, &err), err);
   check_good(message_expect(ends[1], MESSAGE_HELLO, &in, &err), err);
   assert_int_equal(in.peer_pid, getpid());
@@ -164,6 +164,31 @@ static void test_too_long(void **state)
   close_pair(ends);
 }
 
+/* A receiver of any kind gets what came, FAILED too. */
+static void test_receive(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  int ends[2];
+  struct message in;
+  make_pair(ends);
+  struct message message = {.kind = MESSAGE_FAILED,
+                            .text = "full",
+                            .text_count = 4,
+                            .fds = {ends[0]},
+                            .fd_count = 1};
+  check_good(message_send(ends[0], &message, &err), err);
+  assert_int_equal(message_receive(ends[1], &in, &err), 1);
+  assert_int_equal(in.kind, MESSAGE_FAILED);
+  assert_string_equal(in.text, "full");
+  assert_int_equal(in.fd_count, 1);
+  message_close(&in);
+  fd_close(&ends[0]);
+  assert_int_equal(message_receive(ends[1], &in, &err), 0);
+  fd_close(&ends[1]);
+  check_bad(message_receive(-1, &in, &err), &err, EBADF, "receive a message");
+}
+
 static void test_end(void **state)
 {
   (void)state;
@@ -182,10 +207,11 @@ static void test_end(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_round_trip), CHECK_TEST(test_sender),
+      CHECK_TEST(test_round_trip),  CHECK_TEST(test_sender),
       CHECK_TEST(test_text_bounds), CHECK_TEST(test_failed),
       CHECK_TEST(test_unexpected),  CHECK_TEST(test_short),
-      CHECK_TEST(test_too_long),    CHECK_TEST(test_end),
+      CHECK_TEST(test_too_long),    CHECK_TEST(test_receive),
+      CHECK_TEST(test_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,11 +34,12 @@ static void stack_is(const char *text, const char *expected)
   release(&reason);
 }
 
-#define MAIN    "Current thread 0x00007f6d (most recent call first):\n"
-#define OTHER   "Thread 0x00007f6e (most recent call first):\n"
-#define HERE    "  File \"etl.py\", line 3 in here\n"
-#define THERE   "  File \"etl.py\", line 4 in there"
-#define OF_OURS "  File \"/opt/wafer/python/wafer_bootstrap.py\", line 9 in run\n"
+#define MAIN  "Current thread 0x00007f6d (most recent call first):\n"
+#define OTHER "Thread 0x00007f6e (most recent call first):\n"
+#define HERE  "  File \"etl.py\", line 3 in here\n"
+#define THERE "  File \"etl.py\", line 4 in there"
+#define OF_OURS                                                                \
+  "  File \"/opt/wafer/python/wafer_bootstrap.py\", line 9 in run\n"
 
 static void test_stack(void **state)
 {
@@ -69,9 +70,8 @@ static void test_stack_of_threads(void **state)
 static void test_exception(void **state)
 {
   (void)state;
-  static const char text[] =
-      MAIN THERE "\nE\x1fKeyError\x1f/tmp/etl.py\x1f"
-                 "12\x1f'day'\x1f it's\x1f\n";
+  static const char text[] = MAIN THERE "\nE\x1fKeyError\x1f/tmp/etl.py\x1f"
+                                        "12\x1f'day'\x1f it's\x1f\n";
   struct run_reason reason = {0};
   read_bytes(text, strlen(text), &reason);
   assert_string_equal(reason.exception.type, "KeyError");
@@ -165,8 +165,7 @@ static void test_any_bytes(void **state)
 {
   (void)state;
   enum { COUNT = 1 << 16 };
-  static const char text[] = OTHER HERE OF_OURS "\n" MAIN THERE
-                                                "\nE\x1fT\x1f"
+  static const char text[] = OTHER HERE OF_OURS "\n" MAIN THERE "\nE\x1fT\x1f"
                                                 "f\x1f"
                                                 "1\x1fm\n";
   for (size_t count = 0; count <= sizeof text; count++) {
@@ -191,12 +190,9 @@ static void test_any_bytes(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_stack),
-      cmocka_unit_test(test_stack_of_threads),
-      cmocka_unit_test(test_exception),
-      cmocka_unit_test(test_no_exception),
-      cmocka_unit_test(test_numbers),
-      cmocka_unit_test(test_leaves_alone),
+      cmocka_unit_test(test_stack),     cmocka_unit_test(test_stack_of_threads),
+      cmocka_unit_test(test_exception), cmocka_unit_test(test_no_exception),
+      cmocka_unit_test(test_numbers),   cmocka_unit_test(test_leaves_alone),
       cmocka_unit_test(test_any_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

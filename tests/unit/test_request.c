@@ -106,9 +106,9 @@ static void test_env(void **state)
   unsetenv("WAFER_TEST_HERE");
   check_bad(request_add_env(&request, "WAFER_TEST_HERE", &err), &err, ENOENT,
             "WAFER_TEST_HERE isn't set here; give WAFER_TEST_HERE=VALUE");
-  static const char *const bad[] = {"",     "=",    "=x",   "1A=x", "A B=x",
-                                    "A-B=", " A=x", "A.B",  "A\t=", "\xC3\xA9=",
-                                    "9",    "-A=1"};
+  static const char *const bad[] = {"",      "=",         "=x",   "1A=x",
+                                    "A B=x", "A-B=",      " A=x", "A.B",
+                                    "A\t=",  "\xC3\xA9=", "9",    "-A=1"};
   for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
     check_bad(request_add_env(&request, bad[i], &err), &err, EINVAL,
               "isn't a name (letters, digits and _, no digit first)");
@@ -260,8 +260,8 @@ static void test_name(void **state)
   check_good(request_set_name(&request, "nightly \xC3\xA9tl", &err), err);
   assert_string_equal(request.name, "nightly \xC3\xA9tl");
   name[255] = 'n';
-  static const char *const bad[] = {"",      "a\nb",  "a\tb", "\x1b[31m",
-                                    "a\x7F", "a\r"};
+  static const char *const bad[] = {"",         "a\nb",  "a\tb",
+                                    "\x1b[31m", "a\x7F", "a\r"};
   check_bad(request_set_name(&request, name, &err), &err, EINVAL,
             "a name is one line of 1 to 255 bytes");
   for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
@@ -326,18 +326,12 @@ static void test_report_to_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_empty),
-      CHECK_TEST(test_size),
-      CHECK_TEST(test_timeout),
-      CHECK_TEST(test_env),
-      CHECK_TEST(test_env_file),
-      CHECK_TEST(test_bad_env_files),
-      CHECK_TEST(test_secrets),
-      CHECK_TEST(test_bad_secrets),
-      CHECK_TEST(test_tags),
-      CHECK_TEST(test_network),
-      CHECK_TEST(test_name),
-      CHECK_TEST(test_report_to_descriptor),
+      CHECK_TEST(test_empty),          CHECK_TEST(test_size),
+      CHECK_TEST(test_timeout),        CHECK_TEST(test_env),
+      CHECK_TEST(test_env_file),       CHECK_TEST(test_bad_env_files),
+      CHECK_TEST(test_secrets),        CHECK_TEST(test_bad_secrets),
+      CHECK_TEST(test_tags),           CHECK_TEST(test_network),
+      CHECK_TEST(test_name),           CHECK_TEST(test_report_to_descriptor),
       CHECK_TEST(test_report_to_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,13 +157,11 @@ static void test_libs(void **state)
     cleanup_free char *path = xasprintf("libs/%s", names[i]);
     check_put(path, names[i]);
   }
-  check_good(
-      request_add_libs(&request, "libs/a.py,,libs/b.zip,", &err), err);
+  check_good(request_add_libs(&request, "libs/a.py,,libs/b.zip,", &err), err);
   check_good(request_add_libs(&request, "", &err), err);
-  check_good(
-      request_add_libs(&request,
-                       "libs/c-1.0-py3-none-any.whl,libs/d.egg", &err),
-      err);
+  check_good(request_add_libs(&request,
+                              "libs/c-1.0-py3-none-any.whl,libs/d.egg", &err),
+             err);
   assert_int_equal(request.lib_count, ARRAY_LENGTH(names));
   for (size_t i = 0; i < request.lib_count; i++) {
     assert_string_equal(request.libs[i].name, names[i]);
@@ -196,9 +194,12 @@ static void test_bad_libs(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_script),           CHECK_TEST(test_bad_scripts),
-      CHECK_TEST(test_unreadable_script), CHECK_TEST(test_script_from_fifo),
-      CHECK_TEST(test_script_from_stdin), CHECK_TEST(test_libs),
+      CHECK_TEST(test_script),
+      CHECK_TEST(test_bad_scripts),
+      CHECK_TEST(test_unreadable_script),
+      CHECK_TEST(test_script_from_fifo),
+      CHECK_TEST(test_script_from_stdin),
+      CHECK_TEST(test_libs),
       CHECK_TEST(test_bad_libs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

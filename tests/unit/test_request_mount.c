@@ -76,9 +76,21 @@ static void test_bad_forms(void **state)
 {
   (void)state;
   static const char *const forms[] = {
-      "",           "in",          ":",         "in:",         ":/data",
-      ":/data:rw",  "in:data",     "in:./data", "in:/data:rx", "in:/data:RO",
-      "in:/data:",  "in:/data:ro:rw", "in:ro",  ":rw",         "in:/da:ta",
+      "",
+      "in",
+      ":",
+      "in:",
+      ":/data",
+      ":/data:rw",
+      "in:data",
+      "in:./data",
+      "in:/data:rx",
+      "in:/data:RO",
+      "in:/data:",
+      "in:/data:ro:rw",
+      "in:ro",
+      ":rw",
+      "in:/da:ta",
   };
   put_sources();
   for (size_t i = 0; i < ARRAY_LENGTH(forms); i++)
@@ -93,10 +105,12 @@ static void test_folders_of_the_sandbox(void **state)
 {
   (void)state;
   static const char *const folders[] = {
-      "/bin",   "/dev",       "/dev/shm", "/etc", "/etc/ssl",
-      "/lib",   "/lib64",     "/proc",    "/run", "/run/secrets",
-      "/sbin",  "/sys",       "/usr",     "/var", "/usr/lib/python3",
-      "//usr/", "/opt/wafer", "/opt/wafer/python",
+      "/bin",         "/dev",       "/dev/shm",
+      "/etc",         "/etc/ssl",   "/lib",
+      "/lib64",       "/proc",      "/run",
+      "/run/secrets", "/sbin",      "/sys",
+      "/usr",         "/var",       "/usr/lib/python3",
+      "//usr/",       "/opt/wafer", "/opt/wafer/python",
       "/opt", /* it would hide /opt/wafer */
   };
   put_sources();
