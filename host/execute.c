@@ -150,7 +150,11 @@ static int open_books(struct execution *execution, struct error **err)
   if (run_new_id(&execution->run, err) < 0)
     return -1;
   describe(execution);
-  return open_run_files(execution, err);
+  if (open_run_files(execution, err) < 0)
+    return -1;
+  /* Before anything is made that outlives a killed wafer: whoever finds the
+   * record knows what to look for. */
+  return store_insert_run(execution->store, &execution->run, err);
 }
 
 /* What can be made while the zygote starts and forks. */
@@ -240,11 +244,7 @@ static int make_sandbox(struct execution *execution, struct error **err)
   fd_close(&execution->scratch_fd);
   if (placed < 0)
     return -1;
-  /* While it sets itself up: what is released must be durable. */
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
-  if (store_insert_run(execution->store, &execution->run, err) < 0)
-    return -1;
-  execution->is_stored = true;
   if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
     return -1;
   run_set_text(&execution->run.python_version, version);
@@ -257,16 +257,17 @@ static int release_job(struct execution *execution, struct error **err)
   int result = spec_make(execution->request, &execution->ids,
                          !(execution->missing & wall_landlock),
                          cgroup_limits(execution->cgroup), &bundle, err);
+  int64_t released_ns;
   if (result == 0)
     result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
-                             bundle.fd_count, &execution->released_ns, err);
+                             bundle.fd_count, &released_ns, err);
   spec_bundle_release(&bundle);
-  if (execution->released_ns == 0)
-    return -1;
-  execution->run.started_realtime_ns = clock_realtime_ns();
-  heartbeat_write(execution->heartbeat_fd, execution->released_ns, -1);
+  /* A last wall that can't be raised is no start, and isn't billed. */
   if (result < 0)
     return -1;
+  execution->released_ns = released_ns;
+  execution->run.started_realtime_ns = clock_realtime_ns();
+  heartbeat_write(execution->heartbeat_fd, released_ns, -1);
   /* The run itself has been durable since before its sandbox was made; this
    * step is written while the script already starts. Should wafer be killed in
    * between, the heartbeat tells that it was released. */
@@ -334,9 +335,6 @@ static int book(struct execution *execution, const struct outcome *outcome,
     else
       run->started_realtime_ns = 0;
   }
-  /* A sandbox that couldn't be made is a run, too. */
-  if (!execution->is_stored && store_insert_run(execution->store, run, err) < 0)
-    return -1;
   return store_end_run(execution->store, run, event, err);
 }
 
@@ -377,10 +375,12 @@ int execute(const struct request *request, struct error **err)
   run_job(&execution, &outcome, &failure);
   end_sandbox(&execution, outcome.have_result);
   read_usage(&execution);
-  int booked = book(&execution, &outcome, failure, err);
+  /* Before the record is final, after which nobody looks for it. */
   remove_cgroup(&execution);
+  int booked = book(&execution, &outcome, failure, err);
   free(outcome.report);
-  summary_print(&execution.run, request->quiet);
+  if (!request->quiet)
+    summary_print(&execution.run, outcome.mid_line);
   if (booked < 0)
     return error_wrap(err,
                       "the run %s ended, but isn't booked yet; the next "

@@ -34,7 +34,6 @@ struct execution {
   int run_dir;
   int result_fd;
   int heartbeat_fd;
-  bool is_stored;
   int64_t released_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
@@ -46,7 +45,8 @@ struct outcome {
   int stop_signal; /* SIGINT, SIGTERM or SIGHUP that asked it to stop; or 0 */
   bool timed_out;
   bool out_of_memory;
-  char *report; /* of the report pipe: untrusted text; owned */
+  bool mid_line; /* the caller's stderr is in the middle of one */
+  char *report;  /* of the report pipe: untrusted text; owned */
   size_t report_count;
 };
 
@@ -63,8 +63,9 @@ int supervise(struct execution *execution, struct outcome *outcome,
 enum run_event explain(struct execution *execution,
                        const struct outcome *outcome);
 
-/* Prints the explanation and the last line on stderr, unless quiet. */
-void summary_print(const struct run *run, bool quiet);
+/* Prints the explanation and the last line on stderr; a newline first, where
+ * the script's last line had none. */
+void summary_print(const struct run *run, bool mid_line);
 
 /* Writes the whole record as one JSON document. */
 int summary_report(const struct run *run, int fd, struct error **err);

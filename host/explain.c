@@ -41,10 +41,10 @@ static void explain_timeout(struct run *run)
   char limit[FORMAT_SIZE];
   format_seconds(run->timeout_ms * 1000000, limit);
   set_reason(run, REASON_TIMEOUT,
-             xasprintf("timeout: it ran longer than %s%s; see its Python stack "
-                       "by wafer show, or give a larger --timeout",
+             xasprintf("timeout: it ran longer than %s%s. Give a larger "
+                       "--timeout, or make it quicker where it stood",
                        limit,
-                       run->reason.python_stack ? "" : " and gave no stack"));
+                       run->reason.python_stack ? "" : ", and gave no stack"));
 }
 
 static void explain_stop(struct run *run, int signal_number)

@@ -85,6 +85,9 @@ static int book_dead_run(struct store *store, struct run *run,
 {
   process_await_end(&run->keeper, KEEPER_WAIT_MS);
   take_cgroup(run);
+  /* Before the record is final, after which nobody looks for it; it waits until
+   * the last process is dead. */
+  remove_cgroup(run);
   cleanup_fd int run_dir = store_run_dir(store, run->id, run->attempt, err);
   if (run_dir < 0)
     return -1;
@@ -95,10 +98,7 @@ static int book_dead_run(struct store *store, struct run *run,
   run_set_text(&run->reason.text,
                "the wafer process that ran it was killed; its sandbox was "
                "ended with it. Run it again");
-  if (store_end_run(store, run, EVENT_LOST, err) < 0)
-    return -1;
-  remove_cgroup(run);
-  return 0;
+  return store_end_run(store, run, EVENT_LOST, err);
 }
 
 /* Another wafer may be booking the same: whoever comes second finds it final

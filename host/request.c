@@ -298,7 +298,7 @@ int request_set_report(struct request *request, const char *value,
     fcntl(request->report_fd, F_SETFD, FD_CLOEXEC);
   } else {
     request->report_fd =
-        open(value, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+        open(value, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
     if (request->report_fd < 0)
       return error_errno(err, "open %s", value);
     request->report_is_ours = true;

@@ -23,8 +23,8 @@ static bool is_at_or_below(const char *path, const char *folder)
          (path[length] == '\0' || path[length] == '/');
 }
 
-/* "/a//b/" becomes "/a/b"; "." and ".." are refused. */
-static int normalize(const char *path, char **result, struct error **err)
+/* "/a//b/" becomes "/a/b"; "." and ".." are refused: NULL. */
+static char *normalize(const char *path, struct error **err)
 {
   cleanup_free char *copy = xstrdup(path);
   cleanup_free char *clean = xcalloc(strlen(path) + 2, 1);
@@ -33,13 +33,14 @@ static int normalize(const char *path, char **result, struct error **err)
        part = strsep(&rest, "/")) {
     if (*part == '\0')
       continue;
-    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
-      return error_make(err, EINVAL, "%s: . and .. have no place in it", path);
+    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0) {
+      error_make(err, EINVAL, "%s: . and .. have no place in it", path);
+      return NULL;
+    }
     *end++ = '/';
     end = stpcpy(end, part);
   }
-  *result = steal_pointer(&clean);
-  return 0;
+  return steal_pointer(&clean);
 }
 
 /* The spec carries it as JSON. */
@@ -116,9 +117,10 @@ static int read_mount(const struct request *request, const char *value,
                       "\"%s\" isn't SRC:DST[:ro|rw] with an absolute DST",
                       value);
   *colon = '\0';
-  if (normalize(colon + 1, &mount->target, err) < 0 ||
-      check_utf8(mount->target, err) < 0 ||
-      check_target(request, mount->target, err) < 0 ||
+  if (check_utf8(colon + 1, err) < 0)
+    return -1;
+  mount->target = normalize(colon + 1, err);
+  if (mount->target == NULL || check_target(request, mount->target, err) < 0 ||
       find_source(mount, copy, err) < 0)
     return -1;
   mount->text = xasprintf("%s:%s:%s", mount->source, mount->target,

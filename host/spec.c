@@ -85,9 +85,10 @@ static json_t *make_limits(const struct request *request,
                            const struct namespace_ids *ids, bool has_cgroup)
 {
   const struct size *size = request->size;
-  /* Without a cgroup: as much as the size's share of a CPU gives until the
-   * timeout, which a single process can't exceed unnoticed. */
-  int64_t cpu_s = request->timeout_ms / 1000 * size->cpu_milli / 1000 + 1;
+  /* For want of a cgroup: what the size's CPUs, one at least, can give until
+   * the timeout and its grace are over. */
+  int64_t cpus = (size->cpu_milli + 999) / 1000;
+  int64_t cpu_s = (request->timeout_ms / 1000 + 10) * cpus;
   return json_pack("{s:I,s:I,s:I,s:I,s:b,s:b}", "memory_bytes",
                    (json_int_t)size->memory_bytes, "scratch_bytes",
                    (json_int_t)size->scratch_bytes, "pids_max",

@@ -60,7 +60,10 @@ static int hand_on(struct stream *stream)
     return 0;
   if (written < 0)
     return -1;
-  stream->start += (size_t)written;
+  if (written > 0) {
+    stream->start += (size_t)written;
+    stream->mid_line = stream->buffer[stream->start - 1] != '\n';
+  }
   return 0;
 }
 

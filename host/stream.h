@@ -27,6 +27,7 @@ struct stream {
   int64_t total_bytes;     /* that the job wrote */
   int64_t log_bytes;
   bool log_truncated; /* by the cap, or a full disk */
+  bool mid_line;      /* the last byte that was handed on was no newline */
   bool done;          /* all was read and handed on */
   void (*when_done)(void *argument);
   void *argument;

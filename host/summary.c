@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_reason(const struct run *run)
 {
@@ -15,6 +16,10 @@ static void print_reason(const struct run *run)
     return;
   cleanup_free char *text = format_safe(run->reason.text);
   fprintf(stderr, "wafer: %s\n", text);
+  if (run->reason.python_stack == NULL)
+    return;
+  cleanup_free char *stack = format_safe_lines(run->reason.python_stack);
+  fprintf(stderr, "%s\n", stack);
 }
 
 static void print_missing(const struct run *run)
@@ -28,10 +33,10 @@ static void print_missing(const struct run *run)
   fputc('\n', stderr);
 }
 
-void summary_print(const struct run *run, bool quiet)
+void summary_print(const struct run *run, bool mid_line)
 {
-  if (quiet)
-    return;
+  if (mid_line)
+    fputc('\n', stderr);
   char wall[FORMAT_SIZE], dpu[FORMAT_SIZE], cpu[FORMAT_SIZE];
   char peak[FORMAT_SIZE], limit[FORMAT_SIZE], cost[PRICE_TEXT_SIZE];
   price_format(&run->price, run->micro_dpu_seconds, PRICE_DECIMALS, cost);
@@ -51,6 +56,9 @@ void summary_print(const struct run *run, bool quiet)
 int summary_report(const struct run *run, int fd, struct error **err)
 {
   cleanup_free char *text = run_to_text(run);
+  /* A file's old contents stay until there is something in their place. */
+  if (ftruncate(fd, 0) < 0 && errno != EINVAL)
+    return error_errno(err, "--report");
   if (fd_write_all(fd, text, strlen(text), err) < 0 ||
       fd_write_all(fd, "\n", 1, err) < 0)
     return error_wrap(err, "--report");

@@ -389,6 +389,7 @@ static void read_result(struct supervision *self)
 
 static void release(struct supervision *self)
 {
+  self->outcome->mid_line = self->err_stream.mid_line;
   struct run *run = &self->execution->run;
   take_stream(&self->out, &run->stdout_bytes, &run->log_truncated);
   take_stream(&self->err_stream, &run->stderr_bytes, &run->log_truncated);

@@ -99,6 +99,9 @@ static void become_zygote(const struct parts *parts)
   int keeper = fcntl(parts->keeper, F_DUPFD_CLOEXEC, ABOVE);
   sigset_t none;
   sigemptyset(&none);
+  /* Whatever the caller ignores (nohup), a job finds the usual defaults. */
+  for (int number = 1; number < NSIG; number++)
+    signal(number, SIG_DFL);
   if (program < 0 || dup2(parts->null, 0) < 0 || dup2(0, 1) < 0 ||
       dup2(command, ZYGOTE_COMMAND_FD) < 0 ||
       dup2(keeper, ZYGOTE_KEEPER_FD) < 0 ||
@@ -106,7 +109,6 @@ static void become_zygote(const struct parts *parts)
       setsid() < 0 || drop_ids() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
       sigprocmask(SIG_SETMASK, &none, NULL) < 0)
     _exit(125);
-  signal(SIGPIPE, SIG_DFL);
   syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);
   _exit(125);
 }

@@ -145,14 +145,29 @@ static PyObject *dict_to_python(const json_t *object)
   return dict;
 }
 
+/* A text of the spec is bytes, each as the character of that number: see
+ * host/spec.c. Here it becomes what Python makes of bytes from the outside. */
+static PyObject *text_to_python(const json_t *value)
+{
+  PyObject *text =
+      PyUnicode_DecodeUTF8(json_string_value(value),
+                           (Py_ssize_t)json_string_length(value), "strict");
+  PyObject *bytes = text != NULL ? PyUnicode_AsLatin1String(text) : NULL;
+  PyObject *result = NULL;
+  if (bytes != NULL)
+    result = PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(bytes),
+                                              PyBytes_GET_SIZE(bytes));
+  Py_XDECREF(bytes);
+  Py_XDECREF(text);
+  return result;
+}
+
 /* Without the json module: a job should find it unimported. */
 static PyObject *to_python(const json_t *value)
 {
   switch (json_typeof(value)) {
   case JSON_STRING:
-    return PyUnicode_DecodeUTF8(json_string_value(value),
-                                (Py_ssize_t)json_string_length(value),
-                                "surrogateescape");
+    return text_to_python(value);
   case JSON_INTEGER:
     return PyLong_FromLongLong(json_integer_value(value));
   case JSON_ARRAY:

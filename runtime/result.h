@@ -22,11 +22,11 @@ enum { RESULT_MAX_BYTES = 256 };
 
 struct result {
   bool killed; /* value is a signal, else an exit status */
+  bool host_gone;
   int value;
   int64_t ended_ns;
   int64_t cpu_us;
   int64_t max_rss_kib;
-  bool host_gone;
 };
 
 /* Writes the line; forcing it to disk is the caller's. */

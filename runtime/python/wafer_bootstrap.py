@@ -40,9 +40,8 @@ def run(spec, files, report_fd, stack_signal):
         os.close(descriptor)
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
-    sys.path[:0] = libraries
     sys.path.append(PACKAGES)
-    return _run_to_end(script, report_fd)
+    return _run_to_end(script, libraries, report_fd)
 
 
 def _private_folder(prefix):
@@ -69,23 +68,25 @@ def _stage(spec, files):
 
 
 def _stage_libraries(libs, files):
-    """Copies the libraries and returns the entries of sys.path for them."""
-    entries = []
+    """Copies the libraries and returns their paths."""
+    paths = []
     if not libs:
-        return entries
+        return paths
     folder = _private_folder(LIBRARIES)
     for number, lib in enumerate(libs):
         home = os.path.join(folder, str(number))
         os.mkdir(home)
         path = os.path.join(home, lib["name"])
         _copy(files[lib["file"]], path)
-        if path.endswith(".whl"):
-            entries.append(_unpack_wheel(path, os.path.join(home, "wheel")))
-        elif path.endswith(".py"):
-            entries.append(home)
-        else:
-            entries.append(path)
-    return entries
+        paths.append(path)
+    return paths
+
+
+def _importable(path):
+    """The entry of sys.path for a library."""
+    if path.endswith(".whl"):
+        return _unpack_wheel(path, os.path.join(os.path.dirname(path), "wheel"))
+    return os.path.dirname(path) if path.endswith(".py") else path
 
 
 def _unpack_wheel(path, target):
@@ -93,8 +94,12 @@ def _unpack_wheel(path, target):
     import shutil
     import zipfile
 
-    with zipfile.ZipFile(path) as wheel:
-        wheel.extractall(target)
+    try:
+        with zipfile.ZipFile(path) as wheel:
+            wheel.extractall(target)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        name = os.path.basename(path)
+        raise ImportError(f"{name} can't be unpacked: {error}") from None
     for name in os.listdir(target):
         if name.endswith(".data"):
             for part in ("purelib", "platlib"):
@@ -138,8 +143,9 @@ def _run_zip(path):
     runpy._run_module_as_main("__main__", False)
 
 
-def _run_to_end(script, report_fd):
+def _run_to_end(script, libraries, report_fd):
     try:
+        sys.path[:0] = [_importable(path) for path in libraries]
         if _is_zip(script):
             _run_zip(script)
         else:
@@ -200,7 +206,8 @@ def _record(error, folder, report_fd):
     if kind.__module__ != "builtins":
         name = kind.__module__ + "." + name
     try:
-        message = str(error)
+        # A SyntaxError's own text has the place in it.
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:
         message = ""
     file, line = _place(error, folder)

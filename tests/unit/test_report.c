@@ -173,14 +173,15 @@ static void test_any_bytes(void **state)
     read_bytes(text, count, &reason);
     release(&reason);
   }
+  static const char frame[] = OTHER "  File ";
   static const char fills[] = {'\0', '\n', '\x1f', 'E', 'T', ' ', '\xFF'};
   cleanup_free char *bytes = xmalloc(COUNT);
   for (size_t i = 0; i < sizeof fills; i++) {
     struct run_reason reason = {0};
     memset(bytes, fills[i], COUNT);
-    memcpy(bytes, "E\x1f", 2);
+    bytes[0] = 'E', bytes[1] = '\x1f';
     read_bytes(bytes, COUNT, &reason);
-    memcpy(bytes, OTHER "  File ", strlen(OTHER "  File "));
+    memcpy(bytes, frame, sizeof frame - 1);
     read_bytes(bytes, COUNT, &reason);
     assert_true(strlen(reason.python_stack) <= COUNT);
     release(&reason);

@@ -11,11 +11,11 @@ static void test_round_trip(void **state)
 {
   (void)state;
   static const struct result results[] = {
-      {false, 0, 0, 0, 0, false},
-      {false, 255, 1, 2, 3, false},
-      {true, 9, INT64_C(999999999999999999), 5, 6, true},
-      {true, 64, 7, INT64_C(999999999999999999), INT64_C(999999999999999999),
-       false},
+      {.killed = false},
+      {.value = 255, .ended_ns = 1, .cpu_us = 2, .max_rss_kib = 3},
+      {true, true, 9, INT64_C(999999999999999999), 5, 6},
+      {true, false, 64, 7, INT64_C(999999999999999999),
+       INT64_C(999999999999999999)},
   };
   struct error *err = NULL;
   for (size_t i = 0; i < ARRAY_LENGTH(results); i++) {
@@ -122,9 +122,10 @@ static void test_hostile(void **state)
   };
   for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
     refused(texts[i], strlen(texts[i]));
+  static const char good[] = GOOD;
   static char longest[10000];
   memset(longest, '1', sizeof longest - 1);
-  memcpy(longest, GOOD, strlen(GOOD) - 1);
+  memcpy(longest, good, sizeof good - 2);
   longest[sizeof longest - 1] = '\n';
   refused(longest, sizeof longest);
   longest[RESULT_MAX_BYTES - 1] = '\n';

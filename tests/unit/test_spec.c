@@ -64,7 +64,7 @@ static void test_least(void **state)
   check_good(spec_make(&request, &own_ids, true, false, &bundle, &err), err);
   json_is(bundle.json,
           "{\"landlock\":true,"
-          "\"limits\":{\"cpu_s\":16,\"has_cgroup\":false,"
+          "\"limits\":{\"cpu_s\":70,\"has_cgroup\":false,"
           "\"memory_bytes\":1073741824,\"own_ids\":true,\"pids_max\":128,"
           "\"scratch_bytes\":21474836480},"
           "\"mounts\":[],"
@@ -91,7 +91,7 @@ static void test_limits(void **state)
   check_good(spec_make(&request, &ids, false, true, &bundle, &err), err);
   json_is(json_object_get(bundle.json, "landlock"), "false");
   json_is(json_object_get(bundle.json, "limits"),
-          "{\"cpu_s\":691201,\"has_cgroup\":true,\"memory_bytes\":17179869184,"
+          "{\"cpu_s\":691240,\"has_cgroup\":true,\"memory_bytes\":17179869184,"
           "\"own_ids\":false,\"pids_max\":1024,"
           "\"scratch_bytes\":21474836480}");
 }
