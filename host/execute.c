@@ -180,15 +180,15 @@ static int make_rooms(struct execution *execution, struct error **err)
 }
 
 static int place_in_cgroup(struct execution *execution,
-                           struct sandbox_place *place, struct error **err)
+                           struct sandbox_place place, struct error **err)
 {
   int entry[CGROUP_ENTRY_FDS];
   int count = cgroup_open_entry(execution->cgroup, entry, err);
   if (count < 0)
     return -1;
-  place->cgroup_fds = entry;
-  place->cgroup_count = (size_t)count;
-  int result = sandbox_place(&execution->sandbox, place, err);
+  place.cgroup_fds = entry;
+  place.cgroup_count = (size_t)count;
+  int result = sandbox_place(&execution->sandbox, &place, err);
   while (count > 0)
     fd_close(&entry[--count]);
   return result;
@@ -209,7 +209,7 @@ static int place_as_root(struct execution *execution,
       (scratch_give(place->scratch_fd, ids->job_uid, ids->job_gid, err) < 0 ||
        zygote_keep(&execution->zygote, place->scratch_fd, err) < 0))
     return -1;
-  return place_in_cgroup(execution, place, err);
+  return place_in_cgroup(execution, *place, err);
 }
 
 static int place_as_user(struct execution *execution,
@@ -223,7 +223,7 @@ static int place_as_user(struct execution *execution,
   place->ids = execution->ids;
   place->python_tree = -1;
   place->tree_paths = paths;
-  return place_in_cgroup(execution, place, err);
+  return place_in_cgroup(execution, *place, err);
 }
 
 static int make_sandbox(struct execution *execution, struct error **err)
@@ -257,7 +257,7 @@ static int release_job(struct execution *execution, struct error **err)
   int result = spec_make(execution->request, &execution->ids,
                          !(execution->missing & wall_landlock),
                          cgroup_limits(execution->cgroup), &bundle, err);
-  int64_t released_ns;
+  int64_t released_ns = 0;
   if (result == 0)
     result = sandbox_release(&execution->sandbox, bundle.json, bundle.fds,
                              bundle.fd_count, &released_ns, err);

@@ -64,7 +64,7 @@ static void take_duration(struct run *run, int run_dir)
 {
   cleanup_error struct error *no_beat = NULL, *no_result = NULL;
   struct heartbeat beat = {0};
-  struct result result;
+  struct result result = {0};
   bool have_beat = read_heartbeat(run_dir, &beat, &no_beat) == 0;
   if (have_beat && run->started_realtime_ns == 0)
     run->started_realtime_ns = run->created_realtime_ns;

@@ -285,11 +285,12 @@ static struct event *make_event(struct supervision *self, int fd, short what,
   return event;
 }
 
+/* `what` is EV_READ or EV_SIGNAL, and EV_PERSIST. */
 static void watch(struct supervision *self, int fd, short what,
                   event_callback_fn callback)
 {
   if (fd >= 0)
-    event_add(make_event(self, fd, what | EV_PERSIST, callback), NULL);
+    event_add(make_event(self, fd, what, callback), NULL);
 }
 
 static void when_watch_begins(evutil_socket_t fd, short what, void *argument)
@@ -304,7 +305,7 @@ static void when_watch_begins(evutil_socket_t fd, short what, void *argument)
   cgroup_watch(cgroup, &ignored);
   size_t count = cgroup_watch_fds(cgroup, fds);
   for (size_t i = 0; i < count; i++)
-    watch(self, fds[i], EV_READ, when_memory);
+    watch(self, fds[i], EV_READ | EV_PERSIST, when_memory);
   look_at_memory(self);
 }
 
@@ -337,9 +338,9 @@ static void start_watching(struct supervision *self)
   self->refusal = make_event(self, sandbox->listener_fd, EV_READ | EV_PERSIST,
                              when_refused);
   event_add(self->refusal, NULL);
-  watch(self, SIGINT, EV_SIGNAL, when_signal);
-  watch(self, SIGTERM, EV_SIGNAL, when_signal);
-  watch(self, SIGHUP, EV_SIGNAL, when_signal);
+  watch(self, SIGINT, EV_SIGNAL | EV_PERSIST, when_signal);
+  watch(self, SIGTERM, EV_SIGNAL | EV_PERSIST, when_signal);
+  watch(self, SIGHUP, EV_SIGNAL | EV_PERSIST, when_signal);
 }
 
 /* Signals have waited since the run began to be made: see execute.c. */

@@ -57,7 +57,8 @@ static int migrate(sqlite3 *db, const char *dir, struct error **err)
     for (size_t i = 0; i < ARRAY_LENGTH(migrations[version]); i++)
       if (db_run(db, migrations[version][i], what, err) < 0)
         return -1;
-  cleanup_free char *stamp = xasprintf("PRAGMA user_version = %d", SCHEMA_VERSION);
+  cleanup_free char *stamp =
+      xasprintf("PRAGMA user_version = %d", SCHEMA_VERSION);
   if (db_run(db, stamp, what, err) < 0)
     return -1;
   return db_commit(&transaction, what, err);

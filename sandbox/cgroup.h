@@ -61,7 +61,7 @@ void cgroup_probe_release(struct cgroup_probe *probe);
  * is a file name, not a path, and doesn't begin with a dot: else EINVAL; EEXIST
  * where the group is there already, which is then left alone. */
 int cgroup_create(const struct cgroup_env *env, const char *name,
-                  const struct limits *limits, struct cgroup **cgroup,
+                  const struct limits *limits, struct cgroup **result,
                   struct error **err);
 
 /* Opens the files by which a single-threaded process enters the group, by

@@ -78,7 +78,7 @@ int namespace_ids_of_user(pid_t pid, bool own, struct namespace_ids *ids,
     };
     return 0;
   }
-  struct id_range uids, gids;
+  struct id_range uids = {0}, gids = {0};
   if (find_ranges(&uids, &gids, err) < 0)
     return -1;
   *ids = (struct namespace_ids){

@@ -6,6 +6,9 @@
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+  tests/unit/test_cgroup \
+  tests/unit/test_cgroup_kernel \
+  tests/unit/test_cgroup_read \
   tests/unit/test_clock \
   tests/unit/test_error \
   tests/unit/test_fd \
@@ -17,6 +20,7 @@ check_PROGRAMS += \
   tests/unit/test_mask \
   tests/unit/test_mem \
   tests/unit/test_namespace \
+  tests/unit/test_options \
   tests/unit/test_price \
   tests/unit/test_privileges \
   tests/unit/test_process \
@@ -29,11 +33,13 @@ check_PROGRAMS += \
   tests/unit/test_run \
   tests/unit/test_seccomp \
   tests/unit/test_seccomp_programs \
+  tests/unit/test_settings \
   tests/unit/test_size \
   tests/unit/test_spec \
   tests/unit/test_state \
   tests/unit/test_store \
-  tests/unit/test_store_faults
+  tests/unit/test_store_faults \
+  tests/unit/test_walls
 endif
 
 # The sources of a test not named here are its own one file.

@@ -1,8 +1,8 @@
 """Runs one script in a forked interpreter, as `python3 script.py` would.
 
-The zygote has this module compiled in; each job calls `run` once, inside its walls, as
-the job's own user. Only modules that a fresh interpreter has loaded are
-imported at the top, so that a script finds `sys.modules` as it expects it.
+The zygote has this module compiled in; each job calls `run` once, inside its
+walls, as the job's own user. Only modules that a fresh interpreter has loaded
+are imported at the top, so that a script finds `sys.modules` as it expects it.
 """
 
 import os

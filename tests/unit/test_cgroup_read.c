@@ -124,7 +124,7 @@ static void test_texts_cut_short(void **state)
 {
   (void)state;
   static const char *const texts[] = {
-      V1_OWN, V2_OWN, "31 23 0:28 / /cg rw shared:7 - cgroup cgroup rw,cpu\n",
+      (V1_OWN), V2_OWN, "31 23 0:28 / /cg rw shared:7 - cgroup cgroup rw,cpu\n",
       "oom_kill 3\n8:0 Read 5\n", " - \n - - \n: - :"};
   for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
     for (size_t count = 0; count <= strlen(texts[i]); count++) {
