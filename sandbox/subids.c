@@ -62,7 +62,8 @@ static int find_ranges(struct id_range *uids, struct id_range *gids,
 
 static unsigned pick(const struct id_range *range, pid_t pid)
 {
-  return range->first + 2U * ((unsigned)pid % (range->count / 2));
+  unsigned pairs = range->count >= 2 ? range->count / 2 : 1;
+  return range->first + 2U * ((unsigned)pid % pairs);
 }
 
 int namespace_ids_of_user(pid_t pid, bool own, struct namespace_ids *ids,

@@ -15,6 +15,7 @@ from waiting import DEADLINE_S, wait_for
 
 PREFIX = pathlib.Path(os.environ.get("WAFER_PREFIX", "/usr/local"))
 WAFER = PREFIX / "bin" / "wafer"
+ZYGOTE = PREFIX / "libexec" / "wafer" / "wafer-zygote"
 
 # On disk also where /tmp is memory: root's scratch images lie below it.
 BASE = pathlib.Path("/var/tmp")

@@ -56,14 +56,22 @@ static void test_mount_point(void **state)
       "cgroup rw,cpu,cpuacct\n"
       "33 23 0:30 / /cg/systemd rw - cgroup cgroup rw,name=systemd\n"
       "34 23 0:31 /box/1 /cg/a\\040b rw - cgroup cgroup rw,memory\n"
-      "32 23 0:29 / /cg/unified rw - cgroup2 cgroup2 rw,nsdelegate\n";
+      "32 23 0:29 / /cg/unified rw - cgroup2 cgroup2 rw,nsdelegate\n"
+      "35 23 0:32 /.. /cg/above rw - cgroup cgroup rw,pids\n"
+      "36 23 0:33 / /cg/\\04 rw - cgroup cgroup rw,blkio\n";
   static const struct {
     const char *controller, *group, *dir;
   } cases[] = {
       {"cpu", "/", "/cg/cpu,cpuacct"},
       {"cpuacct", "/a", "/cg/cpu,cpuacct/a"},
       {"", "/u.slice", "/cg/unified/u.slice"},
+      {"cpuset", "/", NULL},
+      {"blkio", "/", "/cg/\\04"},
       {"pids", "/", NULL},
+      {"pids", "/../a", "/cg/above/a"},
+      {"pids", "/../../a", NULL},
+      {"cpu", "/..", NULL},
+      {"cpu", "/..a", "/cg/cpu,cpuacct/..a"},
       {"memory", "/box/1", "/cg/a b"},
       {"memory", "/box/1/2", "/cg/a b/2"},
       {"memory", "/box/12", NULL},
@@ -118,6 +126,16 @@ static void test_numbers(void **state)
         sums[i].sum);
 }
 
+static void test_words(void **state)
+{
+  (void)state;
+  assert_true(cgroup_has_word("cpuset cpu io\n", "cpu"));
+  assert_true(cgroup_has_word("cpuset cpu io\n", "io"));
+  assert_true(cgroup_has_word("cpu", "cpu"));
+  assert_false(cgroup_has_word("cpuset mycpu\n", "cpu"));
+  assert_false(cgroup_has_word("", "cpu"));
+}
+
 /* Each text is cut at every place, in memory that ends there: a sanitizer sees
  * a read beyond it. */
 static void test_texts_cut_short(void **state)
@@ -145,6 +163,7 @@ int main(void)
       cmocka_unit_test(test_own_group_of_v1_and_v2),
       cmocka_unit_test(test_mount_point),
       cmocka_unit_test(test_numbers),
+      cmocka_unit_test(test_words),
       cmocka_unit_test(test_texts_cut_short),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
