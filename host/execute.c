@@ -3,6 +3,7 @@
 #include "host/execute.h"
 
 #include "base/clock.h"
+#include "host/format.h"
 #include "host/heartbeat.h"
 #include "host/options.h"
 #include "host/process.h"
@@ -10,6 +11,7 @@
 #include "host/spec.h"
 #include "host/usage.h"
 #include "host/walls.h"
+#include "jobs/home.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/scratch.h"
 
@@ -18,6 +20,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 static const unsigned wall_scratch = 1U << WALL_SCRATCH;
@@ -73,6 +76,22 @@ static int check_walls(struct execution *execution, struct error **err)
     if (missing & 1U << wall)
       text_list_add(&execution->run.walls_missing, wall_name(wall));
   return 0;
+}
+
+/* Beyond that no run could ever have what it pays for. */
+static int check_size(const struct size *size, struct error **err)
+{
+  struct sysinfo info;
+  sysinfo(&info);
+  int64_t machine_bytes = (int64_t)info.totalram * info.mem_unit;
+  if (machine_bytes >= size->memory_bytes)
+    return 0;
+  char needed[FORMAT_SIZE], there[FORMAT_SIZE];
+  return error_make(err, ENOMEM,
+                    "--max-capacity %s is %s of memory, and this machine has "
+                    "%s; take a smaller one",
+                    size->name, format_bytes(size->memory_bytes, needed),
+                    format_bytes(machine_bytes, there));
 }
 
 static void describe(struct execution *execution)
@@ -157,8 +176,7 @@ static int open_books(struct execution *execution, struct error **err)
   return store_insert_run(execution->store, &execution->run, err);
 }
 
-/* What can be made while the zygote starts and forks. */
-static int make_rooms(struct execution *execution, struct error **err)
+static int make_cgroup(struct execution *execution, struct error **err)
 {
   const struct size *size = execution->request->size;
   struct limits limits = {
@@ -167,15 +185,24 @@ static int make_rooms(struct execution *execution, struct error **err)
       .pids_max = (unsigned)size->pids_max,
       .scratch_bytes = (uint64_t)size->scratch_bytes,
   };
-  if (cgroup_create(NULL, execution->run.id, &limits, &execution->cgroup, err) <
-      0)
-    return -1;
+  return cgroup_create(NULL, execution->run.id, &limits, &execution->cgroup,
+                       err);
+}
+
+/* It leaves nothing behind, however the run ends: so it may come before the
+ * record of it. */
+static int make_scratch(struct execution *execution, struct error **err)
+{
+  cleanup_free char *path = NULL;
   if (execution->missing & wall_scratch)
     return 0;
-  cleanup_fd int dir =
-      open(store_dir(execution->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  execution->scratch_fd =
-      scratch_create(dir, (uint64_t)size->scratch_bytes, err);
+  if (home_state_dir(&path, err) < 0)
+    return -1;
+  cleanup_fd int dir = home_make_dir(path, err);
+  if (dir < 0)
+    return -1;
+  execution->scratch_fd = scratch_create(
+      dir, (uint64_t)execution->request->size->scratch_bytes, err);
   return execution->scratch_fd < 0 ? -1 : 0;
 }
 
@@ -231,7 +258,7 @@ static int make_sandbox(struct execution *execution, struct error **err)
   bool host_network = execution->request->host_network;
   char version[PYTHON_VERSION_SIZE];
   if (sandbox_record(&execution->sandbox, execution->result_fd, err) < 0 ||
-      make_rooms(execution, err) < 0 ||
+      make_cgroup(execution, err) < 0 ||
       sandbox_await(&execution->zygote, &execution->sandbox, err) < 0)
     return -1;
   struct sandbox_place place = {
@@ -361,13 +388,15 @@ int execute(const struct request *request, struct error **err)
   };
   struct outcome outcome = {0};
   run_init(&execution.run);
+  if (check_size(request->size, err) < 0)
+    return -1;
   hold_signals();
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
   if (sandbox_fork(&execution.zygote, request->host_network, &execution.sandbox,
                    err) < 0 ||
       check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
-      open_books(&execution, err) < 0) {
+      make_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
     end_sandbox(&execution, false);
     return -1;
   }

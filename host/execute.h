@@ -7,8 +7,8 @@
  *   recover.c    the runs of a wafer that was killed
  *
  * The zygote starts first and everything that needs no sandbox happens while
- * its interpreter does. No byte of the script runs before the run is durable in
- * the store with its keeper's pid. */
+ * its interpreter does. The run is durable in the store before anything is made
+ * that a killed wafer could leave behind. */
 #ifndef WAFER_HOST_EXECUTE_H
 #define WAFER_HOST_EXECUTE_H
 

@@ -88,7 +88,7 @@ static void explain_exit(struct run *run, int status)
   }
   bool coding = strcmp(exception->type, "SyntaxError") == 0 &&
                 exception->message != NULL &&
-                strstr(exception->message, "Non-UTF-8") != NULL;
+                strstr(exception->message, "codec can't decode") != NULL;
   set_reason(run, REASON_EXCEPTION,
              xasprintf("%s: %s (%s, line %lld)%s%s", exception->type,
                        exception->message, exception->file,

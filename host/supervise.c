@@ -241,7 +241,6 @@ static void when_memory(evutil_socket_t fd, short what, void *argument)
 
 /* The kernel tells once that a threshold was passed; page cache may have done
  * that long before. So the heartbeat looks, too. */
-
 static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
 {
   (void)fd;
@@ -325,6 +324,15 @@ static void start_timers(struct supervision *self)
   event_add(make_event(self, -1, 0, when_watch_begins), &watch_begin);
 }
 
+/* What the caller has us ignore, as nohup does, stays ignored. */
+static void watch_signal(struct supervision *self, int number)
+{
+  struct sigaction now;
+  sigaction(number, NULL, &now);
+  if (now.sa_handler != SIG_IGN)
+    watch(self, number, EV_SIGNAL | EV_PERSIST, when_signal);
+}
+
 static void start_watching(struct supervision *self)
 {
   const struct sandbox *sandbox = &self->execution->sandbox;
@@ -338,9 +346,9 @@ static void start_watching(struct supervision *self)
   self->refusal = make_event(self, sandbox->listener_fd, EV_READ | EV_PERSIST,
                              when_refused);
   event_add(self->refusal, NULL);
-  watch(self, SIGINT, EV_SIGNAL | EV_PERSIST, when_signal);
-  watch(self, SIGTERM, EV_SIGNAL | EV_PERSIST, when_signal);
-  watch(self, SIGHUP, EV_SIGNAL | EV_PERSIST, when_signal);
+  watch_signal(self, SIGINT);
+  watch_signal(self, SIGTERM);
+  watch_signal(self, SIGHUP);
 }
 
 /* Signals have waited since the run began to be made: see execute.c. */

@@ -81,8 +81,8 @@ static void become_keeper(struct fork_state *state, pid_t job)
 }
 
 /* Runs in the new namespaces, on the zygote's memory and stack. The fork is
- * libc's, and CPython's hooks go around it, since the job runs the interpreter
- * on (DESIGN: "Fork of a live interpreter"). */
+ * libc's, and CPython's hooks go around it, since the job may run the
+ * zygote's interpreter on. */
 static void enter_namespaces(void *argument)
 {
   struct fork_state *state = argument;

@@ -282,7 +282,7 @@ static int enter(struct job *job, struct error **err)
   /* Landlock and seccomp ask for no_new_privs where there is no capability. */
   if (privileges_no_new(err) < 0)
     return -1;
-  /* Landlock before seccomp, which doesn't let its calls through. */
+  /* After the ids, so that the rules are the job's own. */
   if (restrict_files(&job->spec, err) < 0)
     return -1;
   /* The zygote's memory holds nothing secret; see privileges.h. */

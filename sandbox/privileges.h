@@ -26,7 +26,7 @@
  * privileges_set_dumpable. */
 int privileges_drop(uid_t uid, gid_t gid, struct error **err);
 
-/* For a sandbox's pid 1, which stays uid 0 of its user namespace: gives up
+/* For a sandbox's pid 1, which keeps the id that it was made with: gives up
  * every capability but those listed (numbers of linux/capability.h), locks the
  * securebits as above, and makes the kept ones ambient, so that they survive
  * an exec even with no_new_privs. Ids are not changed. */

@@ -9,6 +9,7 @@ check_PROGRAMS += \
   tests/unit/test_cgroup \
   tests/unit/test_cgroup_kernel \
   tests/unit/test_cgroup_read \
+  tests/unit/test_cgroup_v2 \
   tests/unit/test_clock \
   tests/unit/test_error \
   tests/unit/test_fd \
@@ -43,6 +44,9 @@ check_PROGRAMS += \
 endif
 
 # The sources of a test not named here are its own one file.
+CGROUP_FOLDER = tests/unit/cgroup_folder.c tests/unit/cgroup_folder.h
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c $(CGROUP_FOLDER)
+tests_unit_test_cgroup_v2_SOURCES = tests/unit/test_cgroup_v2.c $(CGROUP_FOLDER)
 SECCOMP_CHILD = tests/unit/seccomp_child.c tests/unit/seccomp_child.h
 tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c tests/unit/books.h
 tests_unit_test_seccomp_SOURCES = tests/unit/test_seccomp.c $(SECCOMP_CHILD)
@@ -101,7 +105,7 @@ AM_TESTS_ENVIRONMENT = \
   LINT_CPPFLAGS='$(abs_top_builddir)/tests/lint/cppflags'; \
   export LINT_CPPFLAGS;
 
-EXTRA_DIST += tests/python tests/system bench/start \
+EXTRA_DIST += tests/python tests/system tests/vm bench/start \
   scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

@@ -62,6 +62,8 @@ const struct limits folder_large_limits = {
 
 struct cgroup_folder folder;
 
+/* libc's own parameter names are reserved ones. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int mkdirat(int dir, const char *path, mode_t mode)
 {
   if (syscall(SYS_mkdirat, dir, path, mode) < 0)
@@ -82,6 +84,7 @@ int mkdirat(int dir, const char *path, mode_t mode)
   return 0;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int unlinkat(int dir, const char *path, int flags)
 {
   cleanup_fd int gone = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

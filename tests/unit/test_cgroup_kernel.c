@@ -128,11 +128,11 @@ static struct cgroup *make_group(const char *name)
 {
   struct cgroup *cgroup = NULL;
   struct error *err = NULL;
-  cleanup_free char *full = xasprintf("test-%d-%s", getpid(), name);
   if (unusable != NULL) {
     print_message("no cgroup here: %s\n", unusable);
     skip();
   }
+  cleanup_free char *full = xasprintf("test-%d-%s", getpid(), name);
   if (cgroup_create(env, full, &limits, &cgroup, &err) < 0)
     fail_msg("%s", err->text);
   return cgroup;
