@@ -310,18 +310,23 @@ static int run_job(struct execution *execution, struct outcome *outcome,
   return supervise(execution, outcome, err);
 }
 
-/* Ends the sandbox, if it lives, and waits for its keeper, which is the last to
- * die. Where the keeper has said that all others are dead, there is nothing to
- * wait for: its record is of no use once the run is booked, and what is left
- * of it is the unmounting (3 ms). */
-static void end_sandbox(struct execution *execution, bool is_dead)
+/* Ends the sandbox, if it lives, and waits for its keeper, the last to die. */
+static void kill_sandbox(struct execution *execution)
 {
   struct pollfd keeper = {.fd = execution->sandbox.keeper_pidfd,
                           .events = POLLIN};
   fd_close(&execution->sandbox.keeper_fd);
-  while (!is_dead && keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 &&
-         errno == EINTR)
+  while (keeper.fd >= 0 && poll(&keeper, 1, -1) < 0 && errno == EINTR)
     continue;
+}
+
+/* Lets go of what is dead, but for the keeper: what it still does (unmounting,
+ * 3 ms) nobody need wait for. */
+static void release_sandbox(struct execution *execution, bool is_booked)
+{
+  cleanup_error struct error *ignored = NULL;
+  if (is_booked && execution->sandbox.keeper_fd >= 0)
+    sandbox_booked(&execution->sandbox, &ignored);
   sandbox_close(&execution->sandbox);
   zygote_stop(&execution->zygote);
   fd_close(&execution->scratch_fd);
@@ -397,16 +402,19 @@ int execute(const struct request *request, struct error **err)
                    err) < 0 ||
       check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
       make_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
-    end_sandbox(&execution, false);
+    kill_sandbox(&execution);
+    release_sandbox(&execution, false);
     return -1;
   }
   cleanup_error struct error *failure = NULL;
   run_job(&execution, &outcome, &failure);
-  end_sandbox(&execution, outcome.have_result);
+  if (!outcome.have_result)
+    kill_sandbox(&execution);
   read_usage(&execution);
   /* Before the record is final, after which nobody looks for it. */
   remove_cgroup(&execution);
   int booked = book(&execution, &outcome, failure, err);
+  release_sandbox(&execution, booked == 0);
   free(outcome.report);
   if (!request->quiet)
     summary_print(&execution.run, outcome.mid_line);

@@ -88,11 +88,14 @@ static void explain_exit(struct run *run, int status)
   }
   bool coding = strcmp(exception->type, "SyntaxError") == 0 &&
                 exception->message != NULL &&
-                strstr(exception->message, "codec can't decode") != NULL;
+                strstr(exception->message, "Non-UTF-8") != NULL;
+  cleanup_free char *place =
+      exception->line > 0 ? xasprintf(" (%s, line %lld)", exception->file,
+                                      (long long)exception->line)
+                          : xstrdup("");
   set_reason(run, REASON_EXCEPTION,
-             xasprintf("%s: %s (%s, line %lld)%s%s", exception->type,
-                       exception->message, exception->file,
-                       (long long)exception->line, refused,
+             xasprintf("%s: %s%s%s%s", exception->type, exception->message,
+                       place, refused,
                        coding ? "; save the script as UTF-8" : ""));
 }
 

@@ -3,7 +3,8 @@
  * It is a static program that the zygote's vforked child turns into, outside
  * the job's cgroup, with CAP_KILL in the sandbox's user namespace and nothing
  * else. It reaps, passes signals on, and when the job's first process is dead
- * kills what is left, waits for it, writes the result record and ends. When its
+ * kills what is left, waits for it, writes the result record and ends, with the
+ * record on disk unless the host has booked the run by then. When its
  * host goes away it does the same at once: its end of the socket is closed.
  *
  *   wafer-keeper JOB_PID      descriptor 3: the host's socket */
@@ -101,6 +102,20 @@ static void keep(struct keeper *keeper, int signal_fd)
   }
 }
 
+/* Waits for the host to say so, or to end. */
+static bool is_booked(void)
+{
+  for (;;) {
+    cleanup_error struct error *err = NULL;
+    struct message message;
+    int got = message_receive(HOST_FD, &message, &err);
+    if (got > 0)
+      message_close(&message);
+    if (got <= 0 || message.kind == MESSAGE_BOOKED)
+      return got > 0;
+  }
+}
+
 static int write_result(const struct keeper *keeper)
 {
   struct rusage usage;
@@ -119,7 +134,7 @@ static int write_result(const struct keeper *keeper)
   if (result_write(keeper->result_fd, &result, &err) < 0)
     return -1;
   message_send_plain(HOST_FD, MESSAGE_DONE, 0, &no_host);
-  return fdatasync(keeper->result_fd);
+  return is_booked() ? 0 : fdatasync(keeper->result_fd);
 }
 
 int main(int argc, char **argv)

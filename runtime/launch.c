@@ -323,6 +323,11 @@ int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
   return 0;
 }
 
+int sandbox_booked(const struct sandbox *sandbox, struct error **err)
+{
+  return message_send_plain(sandbox->keeper_fd, MESSAGE_BOOKED, 0, err);
+}
+
 int sandbox_signal(const struct sandbox *sandbox, int signal_number,
                    struct error **err)
 {

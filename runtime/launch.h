@@ -98,6 +98,9 @@ int sandbox_await_parked(struct sandbox *sandbox,
 int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
                     size_t fd_count, int64_t *released_ns, struct error **err);
 
+/* Tells the keeper that its record isn't needed any more. */
+int sandbox_booked(const struct sandbox *sandbox, struct error **err);
+
 /* Has the keeper pass a signal on. */
 int sandbox_signal(const struct sandbox *sandbox, int signal_number,
                    struct error **err);

@@ -55,8 +55,10 @@ enum message_kind {
   MESSAGE_FAILED, /* text: one line */
   MESSAGE_RECORD, /* to the keeper: the file for its result record */
   MESSAGE_SIGNAL, /* to the keeper; value: the signal */
-  MESSAGE_DONE,   /* from the keeper: all are dead, and the record is written;
-                     it is forced to disk while the host goes on */
+  MESSAGE_DONE,   /* from the keeper: all are dead, and the record is written.
+                     It waits for the next, to force the record to disk should
+                     the host end without */
+  MESSAGE_BOOKED, /* to the keeper: the run is booked */
 };
 
 enum { MESSAGE_TEXT_MAX = 8192 };

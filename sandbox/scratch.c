@@ -72,13 +72,15 @@ static int open_unnamed(int dir_fd, uint64_t size_bytes, struct error **err)
 static int mount_image(int image_fd, struct error **err);
 
 /* What every scratch would otherwise do at its start: lost+found is of no use
- * in what is never repaired, and reading the folder's blocks takes time. */
+ * in what is never repaired, and the first new folder takes 2 ms, in which the
+ * kernel looks for a free block in all groups (see SCRATCH_SPARE). */
 static int clear_template(int image_fd, struct error **err)
 {
   cleanup_fd int mount_fd = mount_image(image_fd, err);
   if (mount_fd < 0)
     return -1;
   if (unlinkat(mount_fd, "lost+found", AT_REMOVEDIR) < 0 ||
+      mkdirat(mount_fd, SCRATCH_SPARE, 0700) < 0 ||
       fchmodat(mount_fd, ".", 01777, 0) < 0)
     return error_errno(err, "prepare the scratch template");
   return 0;
@@ -100,10 +102,11 @@ static int make_template(int dir_fd, const char *name, uint64_t size_bytes,
   return steal_fd(&fd);
 }
 
+/* The number in the name goes up when what is made of it changes. */
 static int open_template(int dir_fd, uint64_t size_bytes, struct error **err)
 {
   char name[64];
-  snprintf(name, sizeof name, "scratch-%" PRIu64 ".ext4", size_bytes);
+  snprintf(name, sizeof name, "scratch-2-%" PRIu64 ".ext4", size_bytes);
   cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT)
     return make_template(dir_fd, name, size_bytes, err);
@@ -220,7 +223,8 @@ int scratch_create(int dir_fd, uint64_t size_bytes, struct error **err)
 
 int scratch_give(int mount_fd, uid_t uid, gid_t gid, struct error **err)
 {
-  if (fchownat(mount_fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+  if (fchownat(mount_fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
+      fchownat(mount_fd, SCRATCH_SPARE, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
     return error_errno(err, "give the scratch directory to the job");
   return 0;
 }

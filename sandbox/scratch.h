@@ -24,7 +24,11 @@
  * nodev; fsmount(2), Linux 5.2), or -1. The descriptor holds it alive. */
 int scratch_create(int dir_fd, uint64_t size_bytes, struct error **err);
 
-/* Gives the scratch's root directory to the job. */
+/* An empty folder of the job's own that each scratch begins with, mode 0700, to
+ * be renamed into the first one that is needed. */
+#define SCRATCH_SPARE ".spare"
+
+/* Gives the scratch's root directory, and the spare, to the job. */
 int scratch_give(int mount_fd, uid_t uid, gid_t gid, struct error **err);
 
 /* Whether this process may make one; *why (if not NULL) says what lacks. */

@@ -11,6 +11,7 @@ import sys
 
 SCRIPTS = "/tmp/glue-python-scripts-"
 LIBRARIES = "/tmp/glue-python-libs-"
+SPARE = "/tmp/.spare"  # sandbox/scratch.h
 PACKAGES = "/opt/wafer/python"
 INTERRUPTED = -1
 
@@ -20,15 +21,15 @@ site.setcopyright()
 site.sethelper()
 
 
-def run(spec, files, report_fd, stack_signal):
+def run(spec, files, report_fd, stack_signal, execute):
     """Runs the script of `spec` and returns its exit status.
 
     spec: {"argv": [...], "env": {...}, "name": file name, "script": index,
     "libs": [{"name": file name, "file": index}], "files": count}; the indices
     are into `files`, descriptors that are closed before the script starts.
     `report_fd` takes the Python stack whenever `stack_signal` arrives, and a
-    record of an uncaught exception. INTERRUPTED is returned where an uncaught
-    KeyboardInterrupt ended it.
+    record of an uncaught exception; `execute(path, namespace)` runs a file.
+    INTERRUPTED is returned where an uncaught KeyboardInterrupt ended it.
     """
     os.environ.clear()
     os.environ.update(spec["env"])
@@ -41,13 +42,16 @@ def run(spec, files, report_fd, stack_signal):
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
     sys.path.append(PACKAGES)
-    return _run_to_end(script, libraries, report_fd)
+    return _run_to_end(script, libraries, report_fd, execute)
 
 
 def _private_folder(prefix):
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     name = "".join(letters[byte % 36] for byte in os.urandom(8))
-    os.mkdir(prefix + name, 0o700)
+    try:
+        os.rename(SPARE, prefix + name)
+    except FileNotFoundError:
+        os.mkdir(prefix + name, 0o700)
     return prefix + name
 
 
@@ -117,12 +121,12 @@ def _answer_stack_signal(report_fd, stack_signal):
 
 
 def _is_zip(path):
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         magic = file.read(4)
     return magic == b"PK\x03\x04" or path.endswith((".zip", ".pyz", ".egg"))
 
 
-def _run_script(path):
+def _run_script(path, execute):
     """What CPython's pymain_run_file does, in the `__main__` that is there."""
     loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
     main = sys.modules["__main__"]
@@ -130,9 +134,7 @@ def _run_script(path):
     main.__cached__ = None
     main.__loader__ = loader("__main__", path)
     sys.path.insert(0, os.path.dirname(path))
-    with open(path, "rb") as file:
-        source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
+    execute(path, main.__dict__)
 
 
 def _run_zip(path):
@@ -143,13 +145,13 @@ def _run_zip(path):
     runpy._run_module_as_main("__main__", False)
 
 
-def _run_to_end(script, libraries, report_fd):
+def _run_to_end(script, libraries, report_fd, execute):
     try:
         sys.path[:0] = [_importable(path) for path in libraries]
         if _is_zip(script):
             _run_zip(script)
         else:
-            _run_script(script)
+            _run_script(script, execute)
     except SystemExit as end:
         return _exit_status(end.code)
     except BaseException as error:
