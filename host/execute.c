@@ -398,8 +398,7 @@ int execute(const struct request *request, struct error **err)
   hold_signals();
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
-  if (sandbox_fork(&execution.zygote, request->host_network, &execution.sandbox,
-                   err) < 0 ||
+  if (sandbox_fork(&execution.zygote, &execution.sandbox, err) < 0 ||
       check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
       make_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
     kill_sandbox(&execution);

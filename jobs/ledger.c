@@ -122,6 +122,10 @@ static int make_mac(const struct ledger_key *key, const struct ledger_row *row,
   struct encoding encoding = {.count = 0};
   size_t length = 0;
   encode_row(&encoding, row);
+  /* Neither the machine's openssl.cnf nor a clean-up at exit is of use to one
+   * fixed digest; they take 0.3 ms of each start. */
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+                      NULL);
   if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key->bytes,
                 sizeof key->bytes, encoding.bytes, encoding.count, mac,
                 LEDGER_MAC_BYTES, &length) == NULL ||

@@ -96,13 +96,12 @@ static void enter_namespaces(void *argument)
   job_main(state->fds);
 }
 
-pid_t fork_sandbox(unsigned long more_flags, const int *fds, int *pidfd,
-                   struct error **err)
+pid_t fork_sandbox(const int *fds, int *pidfd, struct error **err)
 {
   struct fork_state state = {.fds = fds};
   python_before_fork();
-  pid_t keeper = namespace_vfork(NAMESPACE_FLAGS | more_flags, pidfd,
-                                 enter_namespaces, &state);
+  pid_t keeper =
+      namespace_vfork(NAMESPACE_FLAGS, pidfd, enter_namespaces, &state);
   int failure = errno;
   python_after_fork_parent();
   if (keeper < 0) {

@@ -6,11 +6,9 @@
 
 #include <sys/types.h>
 
-/* Makes a keeper in new namespaces (those that every sandbox has, and
- * `more_flags`) and, in them, a job that goes on in job_main. `fds` are those
- * of enum fork_fd and stay the caller's. Returns the keeper's pid, with its
- * pidfd, or -1. Does not return in the job. */
-pid_t fork_sandbox(unsigned long more_flags, const int *fds, int *pidfd,
-                   struct error **err);
+/* Makes a keeper in new namespaces and, in them, a job that goes on in
+ * job_main. `fds` are those of enum fork_fd and stay the caller's. Returns the
+ * keeper's pid, with its pidfd, or -1. Does not return in the job. */
+pid_t fork_sandbox(const int *fds, int *pidfd, struct error **err);
 
 #endif

@@ -20,17 +20,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Descriptors that outlive a step get these numbers: the socket to the host
  * below the spec's own, the report pipe where no script's own will come by
  * accident (the soft limit of open files is 1024). */
-enum { SOCKET_FD = 3, REPORT_FD = 1023 };
+enum { SOCKET_FD = 3, REPORT_FD = 1023, CGROUP_FILES_MAX = 8 };
 
 struct job {
   struct park park;
@@ -38,6 +40,9 @@ struct job {
   int trees[FD_MESSAGE_MAX]; /* see struct park */
   size_t tree_count;
   int scratch_fd;
+  int network_fd;                   /* a network namespace to join, or -1 */
+  int cgroup_fds[CGROUP_FILES_MAX]; /* files to enter the cgroup by */
+  struct error *rooms_error;
 };
 
 /* What belongs to the zygote goes first: handlers, the command socket, the
@@ -93,55 +98,58 @@ static int enter_cgroup(int *fds, size_t count, struct error **err)
 static int receive_placed(struct job *job, struct error **err)
 {
   struct message placed;
-  if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0)
-    return -1;
-  if (!python_is_started() && python_start(err) < 0)
-    return -1;
   if (message_expect(SOCKET_FD, MESSAGE_PLACED, &placed, err) < 0)
     return -1;
   if (placed.text_count < sizeof job->park)
     return error_make(err, EPROTO, "PLACED came without its text");
   memcpy(&job->park, placed.text, sizeof job->park);
   size_t others = job->park.cgroup_files + (job->park.has_scratch ? 1 : 0);
-  if (placed.fd_count < others)
+  if (placed.fd_count < others || job->park.cgroup_files > CGROUP_FILES_MAX)
     return error_make(err, EPROTO, "PLACED came without its descriptors");
   size_t trees = placed.fd_count - others;
   if (job->park.has_scratch)
     job->scratch_fd = placed.fds[trees];
-  if (enter_cgroup(placed.fds + placed.fd_count - job->park.cgroup_files,
-                   job->park.cgroup_files, err) < 0)
-    return -1;
+  memcpy(job->cgroup_fds, placed.fds + placed.fd_count - job->park.cgroup_files,
+         job->park.cgroup_files * sizeof *job->cgroup_fds);
   for (size_t i = 0; i < trees; i++)
     job->trees[job->tree_count++] = placed.fds[i];
   return clone_trees(job, &placed, err);
 }
 
-/* From the zygote's id, which the namespace doesn't know, to its root. */
+/* From the zygote's id, which the namespace doesn't know, to its root. By
+ * number, for the calling thread alone: libc would change every thread's. */
 static int become_root(const struct park *park, struct error **err)
 {
   if (park->own_ids)
     return 0;
-  if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+  if (syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+      syscall(SYS_setresuid, 0, 0, 0) < 0)
     return error_errno(err, "become the sandbox's root");
   return 0;
 }
 
-static int park(struct job *job, struct error **err)
+/* A network namespace is the calling thread's own until others join it. */
+static int make_network(struct job *job, struct error **err)
 {
-  /* The host answers HELLO once the id maps are set; then comes the cgroup, so
-   * that from here on this process's memory and time count as the run's. */
+  if (job->park.host_network)
+    return 0;
+  if (unshare(CLONE_NEWNET) < 0)
+    return error_errno(err, "make a network namespace");
+  job->network_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (job->network_fd < 0)
+    return error_errno(err, "open the network namespace");
+  return network_loopback_up(err);
+}
+
+/* The sandbox's rooms: what can be made beside the interpreter's start. It
+ * allocates nothing where all goes well: a second thread's heap would stay. */
+static int make_rooms(struct job *job, struct error **err)
+{
   if (receive_placed(job, err) < 0)
     return -1;
   /* After the trees, before any mount: what is made now belongs to an id that
    * the namespace knows. */
-  if (become_root(&job->park, err) < 0)
-    return -1;
-  /* After the cgroup: its namespace begins where the process stands. */
-  if (unshare(CLONE_NEWCGROUP) < 0)
-    return error_errno(err, "make a cgroup namespace");
-  if (sethostname("wafer", 5) < 0)
-    return error_errno(err, "set the sandbox's host name");
-  if (!job->park.host_network && network_loopback_up(err) < 0)
+  if (become_root(&job->park, err) < 0 || make_network(job, err) < 0)
     return -1;
   struct rootfs_options options = {
       .python_tree = job->tree_count > 0 ? job->trees[0] : -1,
@@ -153,6 +161,55 @@ static int park(struct job *job, struct error **err)
     return -1;
   fd_close(&job->scratch_fd);
   fd_close(&job->trees[0]);
+  return 0;
+}
+
+static void *make_rooms_aside(void *argument)
+{
+  struct job *job = argument;
+  make_rooms(job, &job->rooms_error);
+  return NULL;
+}
+
+/* The interpreter's start and the rooms take as long as each other's host, and
+ * there are two of us: a thread makes the rooms. It is gone before anything
+ * else happens, and so before any code but ours. */
+static int start_python_and_make_rooms(struct job *job, struct error **err)
+{
+  enum { STACK_BYTES = 256 << 10 };
+  pthread_attr_t attributes;
+  pthread_t builder;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  int failure = pthread_create(&builder, &attributes, make_rooms_aside, job);
+  pthread_attr_destroy(&attributes);
+  if (failure != 0)
+    return error_make(err, failure, "start a thread: %s", strerror(failure));
+  int started = python_is_started() ? 0 : python_start(err);
+  pthread_join(builder, NULL);
+  if (started < 0 || job->rooms_error == NULL)
+    return started;
+  *err = steal_pointer(&job->rooms_error);
+  return -1;
+}
+
+static int park(struct job *job, struct error **err)
+{
+  if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
+      start_python_and_make_rooms(job, err) < 0)
+    return -1;
+  /* From here on this process's memory and time count as the run's. */
+  if (enter_cgroup(job->cgroup_fds, job->park.cgroup_files, err) < 0 ||
+      become_root(&job->park, err) < 0)
+    return -1;
+  /* After the cgroup: its namespace begins where the process stands. */
+  if (unshare(CLONE_NEWCGROUP) < 0)
+    return error_errno(err, "make a cgroup namespace");
+  if (job->network_fd >= 0 && setns(job->network_fd, CLONE_NEWNET) < 0)
+    return error_errno(err, "join the network namespace");
+  fd_close(&job->network_fd);
+  if (sethostname("wafer", 5) < 0)
+    return error_errno(err, "set the sandbox's host name");
   struct message parked = {.kind = MESSAGE_PARKED};
   parked.text_count =
       (size_t)snprintf(parked.text, sizeof parked.text, "%s", python_version());
@@ -303,7 +360,7 @@ static void report_failure(const struct error *failure)
 
 void job_main(const int *fds)
 {
-  struct job job = {.scratch_fd = -1};
+  struct job job = {.scratch_fd = -1, .network_fd = -1};
   struct error *err = NULL;
   if (shed_zygote(fds, &err) < 0 || park(&job, &err) < 0 ||
       enter(&job, &err) < 0) {

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -213,16 +212,14 @@ static int make_ends(struct sandbox *sandbox, struct far_ends *far,
   return 0;
 }
 
-int sandbox_fork(struct zygote *zygote, bool host_network,
-                 struct sandbox *sandbox, struct error **err)
+int sandbox_fork(struct zygote *zygote, struct sandbox *sandbox,
+                 struct error **err)
 {
   __attribute__((cleanup(close_far_ends))) struct far_ends far = {
       .fds = {-1, -1, -1, -1, -1}};
   if (make_ends(sandbox, &far, err) < 0)
     return -1;
-  struct message request = {.kind = MESSAGE_FORK,
-                            .value = host_network ? 0 : CLONE_NEWNET,
-                            .fd_count = FORK_FD_COUNT};
+  struct message request = {.kind = MESSAGE_FORK, .fd_count = FORK_FD_COUNT};
   memcpy(request.fds, far.fds, sizeof far.fds);
   return message_send(zygote->command_fd, &request, err);
 }

@@ -61,8 +61,8 @@ struct sandbox {
   }
 
 /* Asks for one. */
-int sandbox_fork(struct zygote *zygote, bool host_network,
-                 struct sandbox *sandbox, struct error **err);
+int sandbox_fork(struct zygote *zygote, struct sandbox *sandbox,
+                 struct error **err);
 
 /* Tells its keeper where to write the result record: any time before the
  * release. */

@@ -18,7 +18,7 @@ nodist_wafer_zygote_SOURCES = runtime/wafer_bootstrap.inc
 wafer_zygote_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
   -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
 wafer_zygote_LDADD = libruntime.a libsandbox.a libbase.a \
-  $(PYTHON_LIBS) $(JANSSON_LIBS)
+  $(PYTHON_LIBS) $(JANSSON_LIBS) -lpthread
 
 # Static, so that it needs nothing of the file system it wakes up in; and
 # without sanitizers, which can't be linked statically.

@@ -44,9 +44,9 @@
 enum message_kind {
   MESSAGE_START = 1, /* to the zygote */
   MESSAGE_READY,     /* text: Python's version */
-  MESSAGE_FORK,      /* value: clone flags to add (CLONE_NEWNET or none) */
-  MESSAGE_FORKED,    /* value: the keeper's pid */
-  MESSAGE_KEEP,      /* to the zygote: a descriptor to hold until it ends */
+  MESSAGE_FORK,
+  MESSAGE_FORKED, /* value: the keeper's pid */
+  MESSAGE_KEEP,   /* to the zygote: a descriptor to hold until it ends */
   MESSAGE_HELLO,
   MESSAGE_PLACED, /* text: a struct park */
   MESSAGE_PARKED, /* text: Python's version */

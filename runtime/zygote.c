@@ -58,8 +58,7 @@ static int serve_fork(struct message *request, struct error **err)
   if (check_single_threaded(err) < 0)
     return -1;
   cleanup_fd int pidfd = -1;
-  pid_t keeper =
-      fork_sandbox((unsigned long)request->value, request->fds, &pidfd, err);
+  pid_t keeper = fork_sandbox(request->fds, &pidfd, err);
   if (keeper < 0)
     return -1;
   struct message reply = {

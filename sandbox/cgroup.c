@@ -15,14 +15,25 @@
 
 enum { REMOVE_WAIT_MS = 5000, REMOVE_PAUSE_MS = 1 };
 
-static const struct cgroup_env *env_or_machine(const struct cgroup_env *env)
+static void release_env(struct cgroup_env *env)
 {
-  static struct cgroup_env machine = {.proc_dir = "/proc"};
-  if (env != NULL)
-    return env;
-  machine.real_root =
-      geteuid() == 0 && cgroup_in_first_userns(machine.proc_dir);
-  return &machine;
+  free(env->groups);
+  free(env->mounts);
+}
+
+/* An env of our own for one call: `given` or the machine's, and read once. */
+#define cleanup_env __attribute__((cleanup(release_env)))
+static struct cgroup_env read_env(const struct cgroup_env *given)
+{
+  struct cgroup_env env = {.proc_dir = "/proc"};
+  if (given != NULL)
+    env = (struct cgroup_env){.proc_dir = given->proc_dir,
+                              .real_root = given->real_root};
+  else
+    env.real_root = geteuid() == 0 && cgroup_in_first_userns(env.proc_dir);
+  env.groups = cgroup_read_proc(env.proc_dir, "cgroup");
+  env.mounts = cgroup_read_proc(env.proc_dir, "mountinfo");
+  return env;
 }
 
 void cgroup_probe_release(struct cgroup_probe *probe)
@@ -59,8 +70,9 @@ static const struct cgroup_backend *pick(const struct cgroup_env *env,
 
 void cgroup_probe(const struct cgroup_env *env, struct cgroup_probe *probe)
 {
+  cleanup_env struct cgroup_env machine = read_env(env);
   *probe = (struct cgroup_probe){0};
-  pick(env_or_machine(env), probe);
+  pick(&machine, probe);
 }
 
 static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name,
@@ -96,13 +108,13 @@ int cgroup_create(const struct cgroup_env *env, const char *name,
                   const struct limits *limits, struct cgroup **result,
                   struct error **err)
 {
-  env = env_or_machine(env);
-  struct cgroup *cgroup = new_cgroup(env, name, err);
+  cleanup_env struct cgroup_env machine = read_env(env);
+  struct cgroup *cgroup = new_cgroup(&machine, name, err);
   if (cgroup == NULL)
     return -1;
   const struct cgroup_backend *backend = cgroup->backend;
   cgroup->memory_bytes = limits->memory_bytes;
-  if (backend->open(env, cgroup, true, err) == 0 &&
+  if (backend->open(&machine, cgroup, true, err) == 0 &&
       backend->limit(cgroup, limits, err) == 0) {
     *result = cgroup;
     return 0;
@@ -224,11 +236,11 @@ int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
                          struct cgroup_usage *usage, const char **source,
                          struct error **err)
 {
-  env = env_or_machine(env);
-  struct cgroup *cgroup = new_cgroup(env, name, err);
+  cleanup_env struct cgroup_env machine = read_env(env);
+  struct cgroup *cgroup = new_cgroup(&machine, name, err);
   if (cgroup == NULL)
     return -1;
-  int result = cgroup->backend->open(env, cgroup, false, err);
+  int result = cgroup->backend->open(&machine, cgroup, false, err);
   if (result == 0 && !is_there(cgroup))
     result = error_make(err, ENOENT, "there is no cgroup wafer/%s", name);
   if (result == 0)
@@ -241,11 +253,11 @@ int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
 int cgroup_remove_by_name(const struct cgroup_env *env, const char *name,
                           struct error **err)
 {
-  env = env_or_machine(env);
-  struct cgroup *cgroup = new_cgroup(env, name, err);
+  cleanup_env struct cgroup_env machine = read_env(env);
+  struct cgroup *cgroup = new_cgroup(&machine, name, err);
   if (cgroup == NULL)
     return -1;
-  if (cgroup->backend->open(env, cgroup, false, err) < 0) {
+  if (cgroup->backend->open(&machine, cgroup, false, err) < 0) {
     cleanup_error struct error *second = NULL;
     cgroup_destroy(cgroup, &second);
     return -1;

@@ -27,6 +27,10 @@
 struct cgroup_env {
   const char *proc_dir; /* "/proc": of it, self/cgroup and self/mountinfo */
   bool real_root;       /* root in the first user namespace */
+  /* The texts of the two, once the module has read them; NULL before. Both are
+   * looked at for each controller. */
+  char *groups;
+  char *mounts;
 };
 
 struct cgroup;

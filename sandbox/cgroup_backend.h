@@ -84,6 +84,10 @@ char *cgroup_parse_own(const char *text, size_t count, const char *controller);
 char *cgroup_parse_mount(const char *text, size_t count, const char *controller,
                          const char *group);
 
+/* The text of proc_dir/self/NAME, which the caller frees; NULL where it can't
+ * be read. */
+char *cgroup_read_proc(const char *proc_dir, const char *name);
+
 /* The folder of the caller's own group in the tree of `controller`; the caller
  * frees it. NULL where that isn't in sight. */
 char *cgroup_own_dir(const struct cgroup_env *env, const char *controller);

@@ -216,42 +216,34 @@ char *cgroup_parse_mount(const char *text, size_t count, const char *controller,
   return NULL;
 }
 
-/* The text of proc_dir/self/NAME; NULL where it can't be read. */
-static char *read_proc(const char *proc_dir, const char *name, size_t *count)
-{
-  cleanup_free char *path = xasprintf("%s/self/%s", proc_dir, name);
-  return read_file(AT_FDCWD, path, count);
-}
-
-static char *find_dir(const struct cgroup_env *env, const char *controller,
-                      const char *group)
+char *cgroup_read_proc(const char *proc_dir, const char *name)
 {
   size_t count;
-  cleanup_free char *mounts = read_proc(env->proc_dir, "mountinfo", &count);
-  if (mounts == NULL)
-    return NULL;
-  return cgroup_parse_mount(mounts, count, controller, group);
+  cleanup_free char *path = xasprintf("%s/self/%s", proc_dir, name);
+  return read_file(AT_FDCWD, path, &count);
 }
 
 char *cgroup_root_dir(const struct cgroup_env *env, const char *controller)
 {
-  return find_dir(env, controller, "/");
+  if (env->mounts == NULL)
+    return NULL;
+  return cgroup_parse_mount(env->mounts, strlen(env->mounts), controller, "/");
 }
 
 char *cgroup_own_dir(const struct cgroup_env *env, const char *controller)
 {
-  size_t count;
-  cleanup_free char *groups = read_proc(env->proc_dir, "cgroup", &count);
-  if (groups == NULL)
+  if (env->groups == NULL || env->mounts == NULL)
     return NULL;
-  cleanup_free char *own = cgroup_parse_own(groups, count, controller);
-  return own != NULL ? find_dir(env, controller, own) : NULL;
+  cleanup_free char *own =
+      cgroup_parse_own(env->groups, strlen(env->groups), controller);
+  if (own == NULL)
+    return NULL;
+  return cgroup_parse_mount(env->mounts, strlen(env->mounts), controller, own);
 }
 
 bool cgroup_in_first_userns(const char *proc_dir)
 {
-  size_t count;
-  cleanup_free char *map = read_proc(proc_dir, "uid_map", &count);
+  cleanup_free char *map = cgroup_read_proc(proc_dir, "uid_map");
   unsigned inside, outside, ids;
   return map != NULL && sscanf(map, "%u %u %u", &inside, &outside, &ids) == 3 &&
          inside == 0 && outside == 0 && ids == UINT32_MAX;
