@@ -3,5 +3,6 @@ libbase_a_SOURCES = \
   base/clock.c base/clock.h \
   base/error.c base/error.h \
   base/fd.c base/fd.h \
+  base/hmac.c base/hmac.h \
   base/mask.c base/mask.h \
   base/mem.c base/mem.h

@@ -295,11 +295,7 @@ static int release_job(struct execution *execution, struct error **err)
   execution->released_ns = released_ns;
   execution->run.started_realtime_ns = clock_realtime_ns();
   heartbeat_write(execution->heartbeat_fd, released_ns, -1);
-  /* The run itself has been durable since before its sandbox was made; this
-   * step is written while the script already starts. Should wafer be killed in
-   * between, the heartbeat tells that it was released. */
-  return store_update_run(execution->store, &execution->run, EVENT_RELEASED,
-                          err);
+  return 0;
 }
 
 static int run_job(struct execution *execution, struct outcome *outcome,

@@ -19,14 +19,15 @@ enum {
   GRACE_MS = 5000,     /* from the first signal to SIGKILL */
   STACK_WAIT_MS = 200, /* for a job to write its stack before it is ended */
   HEARTBEAT_MS = 1000,
-  WATCH_MS = 100, /* see cgroup_watch; a shorter job does without */
+  RELEASED_MS = 20, /* until RUNNING is recorded; see when_released */
+  WATCH_MS = 100,   /* see cgroup_watch; a shorter job does without */
   REPORT_MAX_BYTES = 64 << 10,
   /* Refused calls that are answered at once; from then on one each
    * REFUSAL_PAUSE_MS, so that a job that does nothing else costs the host
    * nothing worth counting. */
   REFUSALS_AT_ONCE = 1000,
   REFUSAL_PAUSE_MS = 10,
-  EVENTS_MAX = 16,
+  EVENTS_MAX = 24,
 };
 
 struct supervision {
@@ -308,6 +309,19 @@ static void when_watch_begins(evutil_socket_t fd, short what, void *argument)
   look_at_memory(self);
 }
 
+/* The run has been durable since before its sandbox was made. Its start is
+ * recorded once it has lasted a moment: what is over sooner needs one
+ * transaction less. Should wafer be killed in between, the heartbeat tells that
+ * it was released. */
+static void when_released(evutil_socket_t fd, short what, void *argument)
+{
+  (void)fd;
+  (void)what;
+  struct supervision *self = argument;
+  if (self->execution->run.state == STATE_STARTING)
+    record(self, EVENT_RELEASED);
+}
+
 static void start_timers(struct supervision *self)
 {
   const struct execution *execution = self->execution;
@@ -316,12 +330,14 @@ static void start_timers(struct supervision *self)
   struct timeval timeout = milliseconds(left_ms > 0 ? left_ms : 0);
   struct timeval heartbeat = milliseconds(HEARTBEAT_MS);
   struct timeval watch_begin = milliseconds(WATCH_MS);
+  struct timeval released = milliseconds(RELEASED_MS);
   self->kill_timer = make_event(self, -1, 0, when_grace_over);
   self->stop_timer = make_event(self, -1, 0, when_stack_waited);
   self->refusal_timer = make_event(self, -1, 0, when_refusal_pause_over);
   event_add(make_event(self, -1, 0, when_time_up), &timeout);
   event_add(make_event(self, -1, EV_PERSIST, when_heartbeat), &heartbeat);
   event_add(make_event(self, -1, 0, when_watch_begins), &watch_begin);
+  event_add(make_event(self, -1, 0, when_released), &released);
 }
 
 /* What the caller has us ignore, as nohup does, stays ignored. */

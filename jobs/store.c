@@ -229,8 +229,14 @@ static int move_run(struct store *store, struct run *run, enum run_event event,
   const char *what = end ? "record the end of a run" : "record a run's state";
   cleanup_transaction struct db_transaction transaction = {0};
   if (db_begin(store->db, &transaction, what, err) < 0 ||
-      read_state(store->db, run, &run->state, err) < 0 ||
-      state_next(run->state, event, &run->state, err) < 0)
+      read_state(store->db, run, &run->state, err) < 0)
+    return -1;
+  /* Released, but over or stopped before that was recorded. */
+  if (run->state == STATE_STARTING && run->started_realtime_ns != 0 &&
+      event != EVENT_RELEASED &&
+      state_next(run->state, EVENT_RELEASED, &run->state, err) < 0)
+    return -1;
+  if (state_next(run->state, event, &run->state, err) < 0)
     return -1;
   if (state_is_final(run->state) != end)
     return error_make(err, EINVAL, "event %s %s a run", event_name(event),

@@ -63,7 +63,9 @@ int store_insert_run(struct store *store, const struct run *run,
 /* Takes the stored run through `event` to a state that isn't final, and stores
  * the whole record with it. The state that counts is the stored one; run->state
  * becomes the new one, and keeps its value on failure. EPROTO: the table of
- * jobs/state.h has no such transition. */
+ * jobs/state.h has no such transition. A run that was released (it has a
+ * started_realtime_ns) while STARTING is stored goes through RUNNING in the same
+ * transaction: so a short one costs no transaction for its start. */
 int store_update_run(struct store *store, struct run *run, enum run_event event,
                      struct error **err);
 

@@ -16,6 +16,7 @@ check_PROGRAMS += \
   tests/unit/test_fd_message \
   tests/unit/test_format \
   tests/unit/test_heartbeat \
+  tests/unit/test_hmac \
   tests/unit/test_landlock \
   tests/unit/test_ledger \
   tests/unit/test_mask \

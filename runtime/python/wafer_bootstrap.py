@@ -3,11 +3,17 @@
 The zygote has this module compiled in; each job calls `run` once, inside its
 walls, as the job's own user. Only modules that a fresh interpreter has loaded
 are imported at the top, so that a script finds `sys.modules` as it expects it.
+
+`os` isn't one of them, though site imports it in `python3`: it takes a fifth of
+an interpreter's start, and a script that needs it says so. Its functions that
+are needed here are those of `posix`.
 """
 
-import os
-import site
+import builtins
+import posix
 import sys
+
+import _sitebuiltins
 
 SCRIPTS = "/tmp/glue-python-scripts-"
 LIBRARIES = "/tmp/glue-python-libs-"
@@ -15,10 +21,11 @@ SPARE = "/tmp/.spare"  # sandbox/scratch.h
 PACKAGES = "/opt/wafer/python"
 INTERRUPTED = -1
 
-# The builtins that scripts expect of site: exit, quit, copyright, help.
-site.setquit()
-site.setcopyright()
-site.sethelper()
+# The builtins that scripts expect of site.
+builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+builtins.copyright = _sitebuiltins._Printer("copyright", sys.copyright)
+builtins.help = _sitebuiltins._Helper()
 
 
 def run(spec, files, report_fd, stack_signal, execute):
@@ -31,42 +38,54 @@ def run(spec, files, report_fd, stack_signal, execute):
     record of an uncaught exception; `execute(path, namespace)` runs a file.
     INTERRUPTED is returned where an uncaught KeyboardInterrupt ended it.
     """
-    os.environ.clear()
-    os.environ.update(spec["env"])
-    os.chdir("/tmp")
+    _set_environment(spec["env"])
+    posix.chdir("/tmp")
     sys.stdout.reconfigure(line_buffering=True)
     script = _stage(spec, files)
     libraries = _stage_libraries(spec["libs"], files)
     for descriptor in files:
-        os.close(descriptor)
+        posix.close(descriptor)
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
     sys.path.append(PACKAGES)
     return _run_to_end(script, libraries, report_fd, execute)
 
 
+def _set_environment(variables):
+    """Sets the process's, and what `os.environ` will be made of."""
+    for name in posix.environ:
+        posix.unsetenv(name)
+    posix.environ.clear()
+    for name, value in variables.items():
+        name = name.encode("utf-8", "surrogateescape")
+        value = value.encode("utf-8", "surrogateescape")
+        posix.putenv(name, value)
+        posix.environ[name] = value
+
+
 def _private_folder(prefix):
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    name = "".join(letters[byte % 36] for byte in os.urandom(8))
+    name = "".join(letters[byte % 36] for byte in posix.urandom(8))
     try:
-        os.rename(SPARE, prefix + name)
+        posix.rename(SPARE, prefix + name)
     except FileNotFoundError:
-        os.mkdir(prefix + name, 0o700)
+        posix.mkdir(prefix + name, 0o700)
     return prefix + name
 
 
 def _copy(descriptor, path):
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL
+    target = posix.open(path, flags, 0o600)
     try:
         offset = 0
-        while sent := os.sendfile(target, descriptor, offset, 1 << 30):
+        while sent := posix.sendfile(target, descriptor, offset, 1 << 30):
             offset += sent
     finally:
-        os.close(target)
+        posix.close(target)
 
 
 def _stage(spec, files):
-    path = os.path.join(_private_folder(SCRIPTS), spec["name"])
+    path = _private_folder(SCRIPTS) + "/" + spec["name"]
     _copy(files[spec["script"]], path)
     return path
 
@@ -78,23 +97,28 @@ def _stage_libraries(libs, files):
         return paths
     folder = _private_folder(LIBRARIES)
     for number, lib in enumerate(libs):
-        home = os.path.join(folder, str(number))
-        os.mkdir(home)
-        path = os.path.join(home, lib["name"])
+        home = f"{folder}/{number}"
+        posix.mkdir(home, 0o700)
+        path = home + "/" + lib["name"]
         _copy(files[lib["file"]], path)
         paths.append(path)
     return paths
 
 
+def _folder_of(path):
+    return path.rpartition("/")[0]
+
+
 def _importable(path):
     """The entry of sys.path for a library."""
     if path.endswith(".whl"):
-        return _unpack_wheel(path, os.path.join(os.path.dirname(path), "wheel"))
-    return os.path.dirname(path) if path.endswith(".py") else path
+        return _unpack_wheel(path, _folder_of(path) + "/wheel")
+    return _folder_of(path) if path.endswith(".py") else path
 
 
 def _unpack_wheel(path, target):
     """Unpacks a wheel, its purelib and platlib data beside the rest."""
+    import os
     import shutil
     import zipfile
 
@@ -133,7 +157,7 @@ def _run_script(path, execute):
     main.__file__ = path
     main.__cached__ = None
     main.__loader__ = loader("__main__", path)
-    sys.path.insert(0, os.path.dirname(path))
+    sys.path.insert(0, _folder_of(path))
     execute(path, main.__dict__)
 
 
@@ -156,7 +180,7 @@ def _run_to_end(script, libraries, report_fd, execute):
         return _exit_status(end.code)
     except BaseException as error:
         _show(error)
-        _record(error, os.path.dirname(script), report_fd)
+        _record(error, _folder_of(script), report_fd)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -213,10 +237,11 @@ def _record(error, folder, report_fd):
     except Exception:
         message = ""
     file, line = _place(error, folder)
-    fields = "E", name, os.path.basename(file), str(line), message[:2000]
+    base = file.rpartition("/")[2]
+    fields = "E", name, base, str(line), message[:2000]
     text = "\x1f".join(field.replace("\n", " ") for field in fields) + "\n"
     try:
-        os.write(report_fd, text.encode("utf-8", "replace"))
+        posix.write(report_fd, text.encode("utf-8", "replace"))
     except OSError:
         # The script closed the descriptor; its exit status tells enough.
         return
