@@ -203,7 +203,7 @@ static int make_scratch(struct execution *execution, struct error **err)
     return -1;
   execution->scratch_fd = scratch_create(
       dir, (uint64_t)execution->request->size->scratch_bytes, err);
-  return execution->scratch_fd < 0 ? -1 : 0;
+  return execution->scratch_fd < 0 ? error_wrap(err, "%s", path) : 0;
 }
 
 static int place_in_cgroup(struct execution *execution,

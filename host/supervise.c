@@ -46,7 +46,6 @@ struct supervision {
   int64_t refusals;
   bool sandbox_is_dead;
   bool signalled; /* by this host: a first time */
-  struct error *failure;
 };
 
 static struct timeval milliseconds(int64_t ms)
@@ -61,14 +60,13 @@ static void tell_job(struct supervision *self, int signal_number)
   sandbox_signal(&self->execution->sandbox, signal_number, &ignored);
 }
 
-/* A failure to store a step doesn't stop the run; it is told at the end. */
+/* A step that can't be recorded (a full disk) doesn't stop the run: recording
+ * its end makes up for it, see jobs/store.h. */
 static void record(struct supervision *self, enum run_event event)
 {
-  cleanup_error struct error *err = NULL;
+  cleanup_error struct error *ignored = NULL;
   struct execution *execution = self->execution;
-  if (store_update_run(execution->store, &execution->run, event, &err) < 0 &&
-      self->failure == NULL)
-    self->failure = steal_pointer(&err);
+  store_update_run(execution->store, &execution->run, event, &ignored);
 }
 
 static void end_loop_if_done(struct supervision *self)
@@ -448,9 +446,5 @@ int supervise(struct execution *execution, struct outcome *outcome,
     continue;
   read_result(self);
   release(self);
-  if (started == 0 && self->failure != NULL) {
-    *err = steal_pointer(&self->failure);
-    return -1;
-  }
   return started;
 }

@@ -222,6 +222,23 @@ static int add_charge(const struct store *store, const struct run *run,
   return ledger_append(store->db, &store->key, &row, err);
 }
 
+/* Takes the run through the events that `event` implies and that were not
+ * recorded: a short run's release, or a stop while the disk was full. */
+static int catch_up(struct run *run, enum run_event event, struct error **err)
+{
+  if (run->state == STATE_STARTING && run->started_realtime_ns != 0 &&
+      event != EVENT_RELEASED &&
+      state_next(run->state, EVENT_RELEASED, &run->state, err) < 0)
+    return -1;
+  if (run->state != STATE_RUNNING)
+    return 0;
+  if (event == EVENT_STOPPED)
+    return state_next(run->state, EVENT_STOP_ASKED, &run->state, err);
+  if (event == EVENT_TIMED_OUT)
+    return state_next(run->state, EVENT_TIME_UP, &run->state, err);
+  return 0;
+}
+
 /* One transaction. run->state is the new one even where it fails. */
 static int move_run(struct store *store, struct run *run, enum run_event event,
                     bool end, struct error **err)
@@ -231,12 +248,8 @@ static int move_run(struct store *store, struct run *run, enum run_event event,
   if (db_begin(store->db, &transaction, what, err) < 0 ||
       read_state(store->db, run, &run->state, err) < 0)
     return -1;
-  /* Released, but over or stopped before that was recorded. */
-  if (run->state == STATE_STARTING && run->started_realtime_ns != 0 &&
-      event != EVENT_RELEASED &&
-      state_next(run->state, EVENT_RELEASED, &run->state, err) < 0)
-    return -1;
-  if (state_next(run->state, event, &run->state, err) < 0)
+  if (catch_up(run, event, err) < 0 ||
+      state_next(run->state, event, &run->state, err) < 0)
     return -1;
   if (state_is_final(run->state) != end)
     return error_make(err, EINVAL, "event %s %s a run", event_name(event),

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BOOTSTRAP   "wafer_bootstrap"
@@ -196,6 +197,21 @@ static PyObject *fds_to_python(const json_t *job, const int *fds)
   return list;
 }
 
+/* CPython 3.11.2 silently ends a file at its first NUL byte. */
+static int refuse_nul(FILE *file)
+{
+  char bytes[4096];
+  size_t count;
+  while ((count = fread(bytes, 1, sizeof bytes, file)) > 0)
+    if (memchr(bytes, '\0', count) != NULL) {
+      PyErr_SetString(PyExc_SyntaxError,
+                      "source code cannot contain null bytes");
+      return -1;
+    }
+  rewind(file);
+  return 0;
+}
+
 /* What `python3 FILE` does: compile and run it in __main__'s namespace. The
  * builtin compile() would first make the hundred types of the ast module, which
  * takes 1.2 ms (CPython 3.11, PyAST_Check). */
@@ -209,6 +225,10 @@ static PyObject *execute(PyObject *self, PyObject *arguments)
   FILE *file = fopen(path, "rbe");
   if (file == NULL)
     return PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+  if (refuse_nul(file) < 0) {
+    fclose(file);
+    return NULL;
+  }
   return PyRun_FileEx(file, path, Py_file_input, names, names, 1);
 }
 

@@ -57,7 +57,7 @@ def test_script_that_is_not_utf_8(wafer):
     """As python3 has it: a SyntaxError that says what to declare."""
     script = wafer.file("old.py", "print('é')\n".encode("latin-1"))
     outcome = wafer.run(script).check(1, "FAILED")
-    assert b"SyntaxError" in outcome.stderr and b"0xe9" in outcome.stderr
+    assert b"SyntaxError" in outcome.stderr and b"\\xe9" in outcome.stderr
     assert outcome.reason["exception"]["type"] == "SyntaxError"
     assert any("SyntaxError" in line for line in outcome.messages[:-1])
 

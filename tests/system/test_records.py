@@ -250,7 +250,9 @@ def test_a_running_run_is_listed(wafer):
         "import time\nprint('ready', flush=True)\ntime.sleep(1000)\n"
     )
     process.wait_for_output(b"ready\n")
-    (record,) = wafer.records("--state=RUNNING")
+    (record,) = wait_for(
+        lambda: wafer.records("--state=RUNNING"), "the run to be listed"
+    )
     assert record["owner"]["pid"] == process.popen.pid
     assert os.path.exists(f"/proc/{record['keeper']['pid']}")
     process.signal(15)

@@ -74,9 +74,9 @@ static void make_own_groups(void)
   assert_int_equal(fclose(mountinfo), 0);
   cleanup_free char *own = cgroup_read_proc(own_env.proc_dir, "cgroup");
   cleanup_free char *points = cgroup_read_proc(own_env.proc_dir, "mountinfo");
-  struct cgroup_env env = {.groups = own, .mounts = points};
+  struct cgroup_env here = {.groups = own, .mounts = points};
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
-    own_dirs[i] = cgroup_own_dir(&env, controller_names[i]);
+    own_dirs[i] = cgroup_own_dir(&here, controller_names[i]);
     if (own_dirs[i] != NULL && mkdir(own_dirs[i], 0755) < 0 && errno != EEXIST)
       fail_msg("no cgroup of the test's own: %s: %s", own_dirs[i],
                strerror(errno));
