@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,11 +74,29 @@ static int import_bootstrap(struct error **err)
   return 0;
 }
 
+/* What the interpreter itself is made of is no garbage and never will be: the
+ * collector needn't go through it, which takes 0.9 ms at the end alone, and a
+ * forked one needn't copy it for that (gc.freeze, since Python 3.7). */
+static int freeze_garbage(struct error **err)
+{
+  PyObject *module = PyImport_ImportModule("gc");
+  PyObject *done =
+      module != NULL ? PyObject_CallMethod(module, "freeze", NULL) : NULL;
+  bool failed = done == NULL;
+  Py_XDECREF(done);
+  Py_XDECREF(module);
+  if (failed || PyDict_DelItemString(PyImport_GetModuleDict(), "gc") < 0) {
+    PyErr_Print();
+    return error_make(err, 0, "gc.freeze failed");
+  }
+  return 0;
+}
+
 int python_start(struct error **err)
 {
-  if (initialize(err) < 0)
+  if (initialize(err) < 0 || import_bootstrap(err) < 0)
     return -1;
-  return import_bootstrap(err);
+  return freeze_garbage(err);
 }
 
 bool python_is_started(void)
