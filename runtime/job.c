@@ -9,6 +9,7 @@
 #include "runtime/protocol.h"
 #include "runtime/python.h"
 #include "runtime/spec.h"
+#include "runtime/zygote_fds.h"
 #include "sandbox/landlock.h"
 #include "sandbox/namespace.h"
 #include "sandbox/network.h"
@@ -57,7 +58,11 @@ static int shed_zygote(const int *fds, struct error **err)
       dup2(fds[FORK_FD_STDERR], 2) < 0 || dup2(socket_fd, SOCKET_FD) < 0 ||
       dup3(report_fd, REPORT_FD, O_CLOEXEC) < 0)
     return error_errno(err, "arrange the job's descriptors");
-  if (close_range(SOCKET_FD + 1, REPORT_FD - 1, 0) < 0 ||
+  /* What a cold one still has to load stays until then. */
+  if (python_is_started())
+    close(ZYGOTE_PYTHON_FD);
+  if (close_range(SOCKET_FD + 1, ZYGOTE_PYTHON_FD - 1, 0) < 0 ||
+      close_range(ZYGOTE_PYTHON_FD + 1, REPORT_FD - 1, 0) < 0 ||
       close_range(REPORT_FD + 1, ~0U, 0) < 0)
     return error_errno(err, "close the zygote's descriptors");
   if (setsid() < 0)

@@ -19,6 +19,7 @@
 
 #define ZYGOTE_PROGRAM LIBEXECDIR "/wafer-zygote"
 #define KEEPER_PROGRAM LIBEXECDIR "/wafer-keeper"
+#define PYTHON_MODULE  LIBEXECDIR "/wafer-python.so"
 #define PYTHON_DIR     PKGDATADIR "/python"
 
 const char *launch_python_dir(void)
@@ -26,9 +27,9 @@ const char *launch_python_dir(void)
   return PYTHON_DIR;
 }
 
-static int open_part(const char *path, struct error **err)
+static int open_part(const char *path, int flags, struct error **err)
 {
-  int fd = open(path, O_PATH | O_CLOEXEC);
+  int fd = open(path, flags | O_CLOEXEC);
   if (fd < 0)
     return error_errno(err, "open %s (is wafer installed whole?)", path);
   return fd;
@@ -47,6 +48,7 @@ struct parts {
   int program;
   int command; /* the zygote's end */
   int keeper;
+  int python; /* read by the dynamic linker, not just executed: no O_PATH */
   int null;
 };
 
@@ -55,16 +57,20 @@ static void close_parts(struct parts *parts)
   fd_close(&parts->program);
   fd_close(&parts->command);
   fd_close(&parts->keeper);
+  fd_close(&parts->python);
   fd_close(&parts->null);
 }
 
 static int open_parts(struct parts *parts, struct error **err)
 {
-  parts->program = open_part(ZYGOTE_PROGRAM, err);
+  parts->program = open_part(ZYGOTE_PROGRAM, O_PATH, err);
   if (parts->program < 0)
     return -1;
-  parts->keeper = open_part(KEEPER_PROGRAM, err);
+  parts->keeper = open_part(KEEPER_PROGRAM, O_PATH, err);
   if (parts->keeper < 0)
+    return -1;
+  parts->python = open_part(PYTHON_MODULE, O_RDONLY, err);
+  if (parts->python < 0)
     return -1;
   parts->null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (parts->null < 0)
@@ -96,6 +102,7 @@ static void become_zygote(const struct parts *parts)
   int program = fcntl(parts->program, F_DUPFD_CLOEXEC, ABOVE);
   int command = fcntl(parts->command, F_DUPFD_CLOEXEC, ABOVE);
   int keeper = fcntl(parts->keeper, F_DUPFD_CLOEXEC, ABOVE);
+  int python = fcntl(parts->python, F_DUPFD_CLOEXEC, ABOVE);
   sigset_t none;
   sigemptyset(&none);
   /* Whatever the caller ignores (nohup), a job finds the usual defaults. */
@@ -104,6 +111,7 @@ static void become_zygote(const struct parts *parts)
   if (program < 0 || dup2(parts->null, 0) < 0 || dup2(0, 1) < 0 ||
       dup2(command, ZYGOTE_COMMAND_FD) < 0 ||
       dup2(keeper, ZYGOTE_KEEPER_FD) < 0 ||
+      dup2(python, ZYGOTE_PYTHON_FD) < 0 ||
       close_range(ZYGOTE_FD_END, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
       setsid() < 0 || drop_ids() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
       sigprocmask(SIG_SETMASK, &none, NULL) < 0)
@@ -122,6 +130,7 @@ int zygote_start(struct zygote *zygote, struct error **err)
       .program = -1,
       .command = ends[1],
       .keeper = -1,
+      .python = -1,
       .null = -1,
   };
   if (open_parts(&parts, err) < 0)

@@ -11,14 +11,24 @@ pkglibexec_PROGRAMS += wafer-zygote wafer-keeper
 wafer_zygote_SOURCES = \
   runtime/fork.c runtime/fork.h \
   runtime/job.c runtime/job.h \
-  runtime/python.c runtime/python.h \
+  runtime/python.h runtime/python_load.c \
   runtime/spec.c runtime/spec.h \
   runtime/zygote.c
-nodist_wafer_zygote_SOURCES = runtime/wafer_bootstrap.inc
-wafer_zygote_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
-  -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
+wafer_zygote_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 wafer_zygote_LDADD = libruntime.a libsandbox.a libbase.a \
-  $(PYTHON_LIBS) $(JANSSON_LIBS) -lpthread
+  $(JANSSON_LIBS) -lpthread -ldl
+
+# A module of the zygote's, one a libpython.
+pkglibexec_PROGRAMS += wafer-python.so
+wafer_python_so_SOURCES = \
+  base/error.c base/mem.c \
+  runtime/python.c runtime/python_module.h
+nodist_wafer_python_so_SOURCES = runtime/wafer_bootstrap.inc
+wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
+  -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
+wafer_python_so_CFLAGS = $(AM_CFLAGS) -fPIC
+wafer_python_so_LDFLAGS = $(AM_LDFLAGS) -shared
+wafer_python_so_LDADD = $(PYTHON_LIBS) $(JANSSON_LIBS)
 
 # Static, so that it needs nothing of the file system it wakes up in; and
 # without sanitizers, which can't be linked statically.

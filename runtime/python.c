@@ -5,7 +5,7 @@
 
 #include "config.h"
 
-#include "runtime/python.h"
+#include "runtime/python_module.h"
 
 #include "runtime/protocol.h"
 
@@ -92,39 +92,16 @@ static int freeze_garbage(struct error **err)
   return 0;
 }
 
-int python_start(struct error **err)
+static int start(struct error **err)
 {
   if (initialize(err) < 0 || import_bootstrap(err) < 0)
     return -1;
   return freeze_garbage(err);
 }
 
-bool python_is_started(void)
-{
-  return Py_IsInitialized();
-}
-
-const char *python_version(void)
+static const char *version(void)
 {
   return PY_VERSION;
-}
-
-void python_before_fork(void)
-{
-  if (python_is_started())
-    PyOS_BeforeFork();
-}
-
-void python_after_fork_parent(void)
-{
-  if (python_is_started())
-    PyOS_AfterFork_Parent();
-}
-
-void python_after_fork_child(void)
-{
-  if (python_is_started())
-    PyOS_AfterFork_Child();
 }
 
 static PyObject *to_python(const json_t *value);
@@ -283,7 +260,7 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
   return number;
 }
 
-int python_run(const json_t *job, const int *fds, int report_fd)
+static int run(const json_t *job, const int *fds, int report_fd)
 {
   enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
   int status = call_bootstrap(job, fds, report_fd);
@@ -295,3 +272,12 @@ int python_run(const json_t *job, const int *fds, int report_fd)
   kill(getpid(), SIGINT);
   return 128 + SIGINT;
 }
+
+const struct python_module wafer_python_module = {
+    .start = start,
+    .version = version,
+    .before_fork = PyOS_BeforeFork,
+    .after_fork_parent = PyOS_AfterFork_Parent,
+    .after_fork_child = PyOS_AfterFork_Child,
+    .run = run,
+};

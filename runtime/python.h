@@ -1,4 +1,10 @@
-/* The embedded interpreter, by CPython's public C API alone. */
+/* The embedded interpreter, by CPython's public C API alone.
+ *
+ *   python_load.c  these functions, which load wafer-python.so at python_start
+ *   python.c       the same in that module, which is linked to libpython
+ *
+ * It is loaded rather than linked, so that a cold zygote forks before it has
+ * libpython's 300 relocated pages, of which the job would copy most. */
 #ifndef WAFER_RUNTIME_PYTHON_H
 #define WAFER_RUNTIME_PYTHON_H
 
@@ -7,7 +13,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Starts the interpreter: isolated (PyConfig_InitIsolatedConfig), the machine's
+/* Loads the module, from ZYGOTE_PYTHON_FD, which it closes; and starts the
+ * interpreter: isolated (PyConfig_InitIsolatedConfig), the machine's
  * Python in /usr, no environment, no site, no .pyc written. Then imports the
  * bootstrap. */
 int python_start(struct error **err);
