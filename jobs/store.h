@@ -63,8 +63,8 @@ int store_insert_run(struct store *store, const struct run *run,
 /* Takes the stored run through `event` to a state that isn't final, and stores
  * the whole record with it. The state that counts is the stored one; run->state
  * becomes the new one, and keeps its value on failure. EPROTO: the table of
- * jobs/state.h has no such transition. What `event` implies and wasn't recorded is
- * made up for in the same transaction: the release of a run that has a
+ * jobs/state.h has no such transition. What `event` implies and wasn't recorded
+ * is made up for in the same transaction: the release of a run that has a
  * started_realtime_ns, so that a short one costs no transaction for its start,
  * and a stop or timeout that a full disk kept out. */
 int store_update_run(struct store *store, struct run *run, enum run_event event,

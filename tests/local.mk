@@ -93,7 +93,7 @@ CLEANFILES += tests/lint/cppflags
 tests/lint/cppflags: Makefile
 	$(AM_V_GEN)$(MKDIR_P) tests/lint && \
 	printf '%s\n' -I$(abs_top_srcdir) -I$(abs_top_builddir) \
-	  $(DEFS) $(AM_CPPFLAGS) $(wafer_zygote_CPPFLAGS) $(CPPFLAGS) \
+	  $(DEFS) $(AM_CPPFLAGS) $(wafer_python_so_CPPFLAGS) $(CPPFLAGS) \
 	  $(SECCOMP_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	  $(CRYPTO_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
 
