@@ -14,22 +14,23 @@ static const struct python_module *module;
 
 /* Extension modules find libpython's symbols among the global ones, as they do
  * in python3, which they are part of. */
-static int load(const struct python_module **loaded, struct error **err)
+static const struct python_module *load(struct error **err)
 {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", ZYGOTE_PYTHON_FD);
   void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-  *loaded = library != NULL ? dlsym(library, PYTHON_MODULE_SYMBOL) : NULL;
-  if (*loaded == NULL)
-    return error_make(err, 0, "load Python: %s", dlerror());
+  const struct python_module *loaded =
+      library != NULL ? dlsym(library, PYTHON_MODULE_SYMBOL) : NULL;
+  if (loaded == NULL)
+    error_make(err, 0, "load Python: %s", dlerror());
   close(ZYGOTE_PYTHON_FD);
-  return 0;
+  return loaded;
 }
 
 int python_start(struct error **err)
 {
-  const struct python_module *loaded;
-  if (load(&loaded, err) < 0 || loaded->start(err) < 0)
+  const struct python_module *loaded = load(err);
+  if (loaded == NULL || loaded->start(err) < 0)
     return -1;
   module = loaded;
   return 0;
