@@ -34,11 +34,6 @@ const char *wall_purpose(enum wall wall)
   return rows[wall].purpose;
 }
 
-bool wall_is_waivable(enum wall wall)
-{
-  return rows[wall].waivable;
-}
-
 static unsigned waivable_set(void)
 {
   unsigned set = 0;

@@ -31,9 +31,6 @@ const char *wall_name(enum wall wall);
 /* What it is for, in a few words. Static. */
 const char *wall_purpose(enum wall wall);
 
-/* Whether a run may do without it. */
-bool wall_is_waivable(enum wall wall);
-
 /* Reads "uid,cgroup" (blanks around a name don't count) into *set, adding to
  * it. Names that don't exist, and walls that no run can do without, are errors.
  */

@@ -6,8 +6,8 @@
  *                                  kill all
  *
  * Each is a SOCK_SEQPACKET socket pair that the host made, so each message
- * arrives whole, and only its holder can speak on it. A message is a struct
- * message_head and, after it, text; descriptors come beside it.
+ * arrives whole, and only its holder can speak on it. A message is a kind
+ * and a value and, after them, text; descriptors come beside it.
  *
  *  host                         zygote            keeper (pid 1)     job
  *   │ FORK {job,keeper,           │

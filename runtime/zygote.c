@@ -6,7 +6,7 @@
  * Cold, it forks before it has an interpreter: see protocol.h.
  *
  *   wafer-zygote     descriptors: 0 /dev/null, 2 the host's stderr,
- *                    and the three of zygote_fds.h */
+ *                    and those of zygote_fds.h */
 #include "config.h"
 
 #include "base/fd.h"
