@@ -142,15 +142,20 @@ static void print_usage(const struct run_usage *usage)
     return;
   print_field("measured by", "%s", usage->source);
   print_field("CPU time", "%s", format_seconds(usage->cpu_ns, first));
-  print_field("memory peak", "%s of %s",
+  /* wait4's figure is that of one process, the cgroup's of all. */
+  print_field("memory peak", "%s of %s%s",
               format_bytes(usage->memory_peak_bytes, first),
-              format_bytes(usage->memory_limit_bytes, second));
+              format_bytes(usage->memory_limit_bytes, second),
+              usage->oom_kills >= 0 ? ", page cache included" : "");
   if (usage->max_rss_bytes >= 0)
     print_field("", "%s in its largest process",
                 format_bytes(usage->max_rss_bytes, first));
   if (usage->oom_kills > 0)
     print_field("", "%" PRId64 " processes killed for memory",
                 usage->oom_kills);
+  if (usage->pids_refused > 0)
+    print_field("processes", "refused %" PRId64 " times: too many at once",
+                usage->pids_refused);
   if (usage->throttled_periods > 0)
     print_field("throttled", "%s in %" PRId64 " periods",
                 format_seconds(usage->throttled_ns, first),
@@ -159,6 +164,9 @@ static void print_usage(const struct run_usage *usage)
     print_field("disk", "%s read, %s written",
                 format_bytes(usage->read_bytes, first),
                 format_bytes(usage->write_bytes, second));
+  if (usage->scratch_bytes >= 0)
+    print_field("/tmp", "%s at the end",
+                format_bytes(usage->scratch_bytes, first));
 }
 
 /* The arithmetic, so that it can be checked by hand. */

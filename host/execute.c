@@ -268,7 +268,6 @@ static int make_sandbox(struct execution *execution, struct error **err)
   };
   int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
                               : place_as_user(execution, &place, err);
-  fd_close(&execution->scratch_fd);
   if (placed < 0)
     return -1;
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
@@ -324,8 +323,9 @@ static void release_sandbox(struct execution *execution, bool is_booked)
   if (is_booked && execution->sandbox.keeper_fd >= 0)
     sandbox_booked(&execution->sandbox, &ignored);
   sandbox_close(&execution->sandbox);
-  zygote_stop(&execution->zygote);
+  /* Before the zygote does: see zygote_keep. */
   fd_close(&execution->scratch_fd);
+  zygote_stop(&execution->zygote);
 }
 
 static void remove_cgroup(struct execution *execution)
@@ -335,6 +335,14 @@ static void remove_cgroup(struct execution *execution)
     fprintf(stderr, "wafer: %s\n", err->text);
 }
 
+bool execute_look_at_scratch(struct execution *execution)
+{
+  cleanup_error struct error *ignored = NULL;
+  if (execution->scratch_fd >= 0)
+    scratch_read_usage(execution->scratch_fd, &execution->scratch, &ignored);
+  return execution->scratch.faults == 0;
+}
+
 static void read_usage(struct execution *execution)
 {
   struct run_usage *usage = &execution->run.usage;
@@ -342,6 +350,10 @@ static void read_usage(struct execution *execution)
   cleanup_error struct error *ignored = NULL;
   if (cgroup_usage(execution->cgroup, &counted, &ignored) == 0)
     usage_set_cgroup(usage, &counted, cgroup_source(execution->cgroup));
+  execute_look_at_scratch(execution);
+  if (execution->scratch.bytes_total > 0)
+    usage->scratch_bytes =
+        execution->scratch.bytes_total - execution->scratch.bytes_free;
 }
 
 /* Books the run's end. Where it never was released, its failure is its end. */

@@ -18,6 +18,7 @@
 #include "runtime/launch.h"
 #include "runtime/result.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/scratch.h"
 
 /* Everything that a run in progress holds. */
 struct execution {
@@ -31,6 +32,7 @@ struct execution {
   struct namespace_ids ids;
   unsigned missing; /* walls, see walls.h */
   int scratch_fd;
+  struct scratch_usage scratch; /* as it was when last looked at */
   int run_dir;
   int result_fd;
   int heartbeat_fd;
@@ -53,6 +55,10 @@ struct outcome {
 /* Runs it; returns the exit status. Whatever goes wrong once the run is in the
  * store is in its record, too. */
 int execute(const struct request *request, struct error **err);
+
+/* Reads how the scratch stands. Returns whether all that the job wrote there is
+ * on disk or may still come there: else it is lost, and the run with it. */
+bool execute_look_at_scratch(struct execution *execution);
 
 /* The event loop: returns when the sandbox is dead and its output handed on. */
 int supervise(struct execution *execution, struct outcome *outcome,

@@ -5,10 +5,13 @@
 
 #include "host/execute.h"
 
+#include "base/clock.h"
+#include "host/caps.h"
 #include "host/format.h"
 #include "host/options.h"
 #include "host/report.h"
 #include "host/usage.h"
+#include "host/walls.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +24,7 @@ static void set_reason(struct run *run, enum reason_kind kind, char *text)
   run->reason.text = text;
 }
 
-static void explain_memory(struct run *run)
+static void explain_memory(struct run *run, const struct size *size)
 {
   char limit[FORMAT_SIZE], peak[FORMAT_SIZE];
   format_bytes(run->usage.memory_limit_bytes, limit);
@@ -31,20 +34,46 @@ static void explain_memory(struct run *run)
                           : "its use rose too fast to see where";
   set_reason(run, REASON_OUT_OF_MEMORY,
              xasprintf("out of memory: the limit is %s, the peak was %s; %s. "
-                       "Read the input in smaller parts, or take "
-                       "--max-capacity 1",
-                       limit, peak, where));
+                       "Read the input in smaller parts%s",
+                       limit, peak, where, caps_larger_size(size)));
 }
 
-static void explain_timeout(struct run *run)
+/* Most of the time it had used up what its size has of the CPU. */
+static bool was_held_back(const struct run *run)
+{
+  enum { PERIOD_MS = 100 };
+  return run->usage.throttled_periods * PERIOD_MS >
+         run->duration_ns / NS_PER_MS / 2;
+}
+
+static void explain_timeout(struct run *run, const struct size *size)
 {
   char limit[FORMAT_SIZE];
-  format_seconds(run->timeout_ms * 1000000, limit);
+  cleanup_free char *held = xstrdup("");
+  format_seconds(run->timeout_ms * NS_PER_MS, limit);
+  if (was_held_back(run)) {
+    free(held);
+    held = xasprintf(", and wanted more than its %.4g CPU most of that time",
+                     (double)size->cpu_milli / 1000);
+  }
   set_reason(run, REASON_TIMEOUT,
-             xasprintf("timeout: it ran longer than %s%s. Give a larger "
-                       "--timeout, or make it quicker where it stood",
-                       limit,
-                       run->reason.python_stack ? "" : ", and gave no stack"));
+             xasprintf("timeout: it ran longer than %s%s%s. Give a larger "
+                       "--timeout%s, or make it quicker where it stood",
+                       limit, held,
+                       run->reason.python_stack ? "" : ", and gave no stack",
+                       *held != '\0' ? caps_larger_size(size) : ""));
+}
+
+/* The disk below the scratch didn't take what it was given: exit status and
+ * output may rest on what is lost. */
+static void explain_lost_scratch(struct execution *execution)
+{
+  struct run *run = &execution->run;
+  run->exit_status = EXIT_WAFER;
+  set_reason(run, REASON_HOST_FAILED,
+             xasprintf("part of what it wrote to /tmp is lost: the disk of %s "
+                       "is full, or failing. Make room there and run it again",
+                       store_dir(execution->store)));
 }
 
 static void explain_stop(struct run *run, int signal_number)
@@ -99,10 +128,30 @@ static void explain_exit(struct run *run, int status)
                        coding ? "; save the script as UTF-8" : ""));
 }
 
+/* Adds the cap that it met, if any, to why it failed. */
+static void add_cap(struct execution *execution)
+{
+  struct run *run = &execution->run;
+  struct caps_end end = {
+      .run = run,
+      .size = execution->request->size,
+      .scratch = &execution->scratch,
+      .has_cgroup = !(execution->missing & 1U << WALL_CGROUP),
+      .own_ids = execution->ids.own,
+  };
+  struct caps_finding cap;
+  if (!caps_find(&end, &cap))
+    return;
+  char *text = xasprintf("%s; %s", run->reason.text, cap.text);
+  set_reason(run, cap.kind != REASON_NONE ? cap.kind : run->reason.kind, text);
+  free(cap.text);
+}
+
 /* The order is the rule: what wafer itself did comes before what it saw. */
-static enum run_event explain_end(struct run *run,
+static enum run_event explain_end(struct execution *execution,
                                   const struct outcome *outcome)
 {
+  struct run *run = &execution->run;
   const struct result *result = &outcome->result;
   run->exit_status = result->killed ? 128 + result->value : result->value;
   run->signal = result->killed ? result->value : 0;
@@ -112,18 +161,25 @@ static enum run_event explain_end(struct run *run,
     return EVENT_STOPPED;
   }
   if (outcome->timed_out) {
-    explain_timeout(run);
+    explain_timeout(run, execution->request->size);
     run->exit_status = EXIT_TIMEOUT;
     return EVENT_TIMED_OUT;
   }
+  if (execution->scratch.faults != 0) {
+    explain_lost_scratch(execution);
+    return EVENT_HOST_FAILED;
+  }
   if (run->exit_status == 0)
     return EVENT_EXITED_OK;
-  if (outcome->out_of_memory || (result->killed && run->usage.oom_kills > 0))
-    explain_memory(run);
-  else if (result->killed)
+  if (outcome->out_of_memory || (result->killed && run->usage.oom_kills > 0)) {
+    explain_memory(run, execution->request->size);
+    return EVENT_EXITED_BAD;
+  }
+  if (result->killed)
     explain_signal(run, result->value);
   else
     explain_exit(run, result->value);
+  add_cap(execution);
   return EVENT_EXITED_BAD;
 }
 
@@ -156,7 +212,7 @@ enum run_event explain(struct execution *execution,
   if (outcome->have_result) {
     run->duration_ns = outcome->result.ended_ns - execution->released_ns;
     usage_add_result(&run->usage, &outcome->result);
-    event = explain_end(run, outcome);
+    event = explain_end(execution, outcome);
   } else {
     run->exit_status = EXIT_WAFER;
     set_reason(run, REASON_HOST_FAILED,

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
   host/books.c host/books.h \
+  host/caps.c host/caps.h \
   host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
   host/cmd_show.c \
   host/execute.c host/execute.h \

@@ -13,10 +13,11 @@
 /* The disk under the store may be full: the run goes on without its log. */
 static void keep(struct stream *stream, const char *bytes, size_t count)
 {
-  if (stream->log_fd < 0 || count == 0)
+  if (count == 0)
     return;
   cleanup_error struct error *err = NULL;
-  if (stream->log_bytes + (int64_t)count > STREAM_LOG_MAX_BYTES ||
+  if (stream->log_fd < 0 ||
+      stream->log_bytes + (int64_t)count > STREAM_LOG_MAX_BYTES ||
       fd_write_all(stream->log_fd, bytes, count, &err) < 0) {
     stream->log_truncated = true;
     fd_close(&stream->log_fd);

@@ -26,7 +26,7 @@ struct stream {
   struct mask_stream mask; /* begun by the owner */
   int64_t total_bytes;     /* that the job wrote */
   int64_t log_bytes;
-  bool log_truncated; /* by the cap, or a full disk */
+  bool log_truncated; /* by the cap, or a full disk; or it wasn't there */
   bool mid_line;      /* the last byte that was handed on was no newline */
   bool done;          /* all was read and handed on */
   void (*when_done)(void *argument);

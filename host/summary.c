@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "host/format.h"
+#include "host/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +34,33 @@ static void print_missing(const struct run *run)
   fputc('\n', stderr);
 }
 
+/* Not why it ended, but what its user would else not know. */
+static void print_log_end(const struct run *run)
+{
+  if (!run->log_truncated)
+    return;
+  int64_t longer = run->stdout_bytes > run->stderr_bytes ? run->stdout_bytes
+                                                         : run->stderr_bytes;
+  char cap[FORMAT_SIZE];
+  if (longer > STREAM_LOG_MAX_BYTES)
+    fprintf(stderr,
+            "wafer: what is kept of its output ends at %s; \"wafer logs\" "
+            "hasn't the rest\n",
+            format_bytes(STREAM_LOG_MAX_BYTES, cap));
+  else
+    fputs("wafer: what is kept of its output is cut short: the store's disk "
+          "was full\n",
+          stderr);
+}
+
+/* The kernel's figure counts page cache, which gives way before anything is
+ * killed: a job that read large files shows its whole limit. */
+static bool is_mostly_cache(const struct run_usage *usage)
+{
+  return usage->oom_kills == 0 && usage->memory_limit_bytes > 0 &&
+         usage->memory_peak_bytes > usage->memory_limit_bytes / 100 * 95;
+}
+
 void summary_print(const struct run *run, bool mid_line)
 {
   if (mid_line)
@@ -42,15 +70,17 @@ void summary_print(const struct run *run, bool mid_line)
   price_format(&run->price, run->micro_dpu_seconds, PRICE_DECIMALS, cost);
   print_missing(run);
   print_reason(run);
+  print_log_end(run);
   fprintf(stderr,
           "wafer: %s · %s wall · %lld s billed · %s DPU-s · %s CPU · "
-          "%s of %s peak · %s\n",
+          "%s of %s peak%s · %s\n",
           state_name(run->state), format_seconds(run->duration_ns, wall),
           (long long)run->billed_seconds,
           format_dpu_seconds(run->micro_dpu_seconds, dpu),
           format_seconds(run->usage.cpu_ns, cpu),
           format_bytes(run->usage.memory_peak_bytes, peak),
-          format_bytes(run->usage.memory_limit_bytes, limit), cost);
+          format_bytes(run->usage.memory_limit_bytes, limit),
+          is_mostly_cache(&run->usage) ? " with page cache" : "", cost);
 }
 
 int summary_report(const struct run *run, int fd, struct error **err)

@@ -253,6 +253,8 @@ static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
     cpu_ns = usage.cpu_ns;
   heartbeat_write(execution->heartbeat_fd, execution->released_ns, cpu_ns);
   look_at_memory(self);
+  if (!execute_look_at_scratch(execution))
+    kill_job(self);
 }
 
 static void no_log(int severity, const char *text)

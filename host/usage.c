@@ -13,6 +13,7 @@ void usage_set_cgroup(struct run_usage *usage,
   usage->throttled_ns = counted->throttled_ns;
   usage->throttled_periods = counted->throttled_periods;
   usage->oom_kills = counted->oom_kills;
+  usage->pids_refused = counted->pids_refused;
   usage->read_bytes = counted->read_bytes;
   usage->write_bytes = counted->write_bytes;
 }

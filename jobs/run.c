@@ -25,6 +25,8 @@ void run_init(struct run *run)
               .oom_kills = -1,
               .read_bytes = -1,
               .write_bytes = -1,
+              .pids_refused = -1,
+              .scratch_bytes = -1,
           },
   };
 }

@@ -76,6 +76,8 @@ struct run_usage {
   int64_t oom_kills;
   int64_t read_bytes;
   int64_t write_bytes;
+  int64_t pids_refused;  /* forks and threads beyond the size's */
+  int64_t scratch_bytes; /* in its /tmp at the end */
 };
 
 /* A process, named so that a reused pid isn't taken for it. */

@@ -66,6 +66,8 @@ static const struct field usage_fields[] = {
     FIELD("oom_kills", INT64, usage.oom_kills),
     FIELD("read_bytes", INT64, usage.read_bytes),
     FIELD("write_bytes", INT64, usage.write_bytes),
+    FIELD("pids_refused", INT64, usage.pids_refused),
+    FIELD("scratch_bytes", INT64, usage.scratch_bytes),
     END,
 };
 

@@ -42,6 +42,7 @@ struct cgroup_usage {
   int64_t throttled_ns;
   int64_t throttled_periods;
   int64_t oom_kills;
+  int64_t pids_refused; /* forks and threads, since the cap was met */
   int64_t read_bytes;
   int64_t write_bytes;
 };

@@ -167,6 +167,8 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
       .throttled_ns = cgroup_read_key(cpu, "cpu.stat", "throttled_time"),
       .throttled_periods = cgroup_read_key(cpu, "cpu.stat", "nr_throttled"),
       .oom_kills = cgroup_read_key(memory, "memory.oom_control", "oom_kill"),
+      .pids_refused =
+          cgroup_read_key(cgroup->dirs[CONTROLLER_PIDS], "pids.events", "max"),
       .read_bytes = cgroup_read_sum(block, bytes, " Read "),
       .write_bytes = cgroup_read_sum(block, bytes, " Write "),
   };

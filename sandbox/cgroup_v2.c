@@ -257,6 +257,7 @@ static int usage(struct cgroup *cgroup, struct cgroup_usage *result,
           ns_of_us(cgroup_read_key(dir, "cpu.stat", "throttled_usec")),
       .throttled_periods = cgroup_read_key(dir, "cpu.stat", "nr_throttled"),
       .oom_kills = cgroup_read_key(dir, "memory.events", "oom_kill"),
+      .pids_refused = cgroup_read_key(dir, "pids.events", "max"),
       .read_bytes = cgroup_read_sum(dir, "io.stat", " rbytes="),
       .write_bytes = cgroup_read_sum(dir, "io.stat", " wbytes="),
   };

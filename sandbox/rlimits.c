@@ -5,10 +5,10 @@
 #include <sys/resource.h>
 
 enum {
-  OPEN_FILES_SOFT = 1024,
   STACK_BYTES = 8 << 20,
   LOCKED_BYTES = 64 << 10,
   QUEUE_BYTES = 800 << 10,
+  CPU_GRACE_S = 5,
 };
 
 /* AddressSanitizer reserves terabytes of address space for its shadow, so that
@@ -47,9 +47,11 @@ static int lower(const struct limit *limit, struct error **err)
 int rlimits_apply(const struct rlimits *wanted, struct error **err)
 {
   uint64_t files = wanted->open_files_max;
-  uint64_t cpu_s = RLIMITS_KEEP, memory = RLIMITS_KEEP;
+  uint64_t cpu_s = RLIMITS_KEEP, cpu_end_s = RLIMITS_KEEP;
+  uint64_t memory = RLIMITS_KEEP;
   if (!wanted->has_cgroup) {
     cpu_s = wanted->cpu_s;
+    cpu_end_s = cpu_s + CPU_GRACE_S;
     if (CAN_LIMIT_ADDRESS_SPACE)
       memory = wanted->memory_bytes;
   }
@@ -57,7 +59,7 @@ int rlimits_apply(const struct rlimits *wanted, struct error **err)
       /* A core dump holds secrets, and is as large as the job. */
       {RLIMIT_CORE, "core", 0, 0},
       /* 1024 is what select can take; a script may raise it to the hard one. */
-      {RLIMIT_NOFILE, "nofile", smaller(files, OPEN_FILES_SOFT), files},
+      {RLIMIT_NOFILE, "nofile", smaller(files, RLIMITS_OPEN_FILES_SOFT), files},
       /* A sparse petabyte takes no block, but who copies it pays. */
       {RLIMIT_FSIZE, "fsize", wanted->file_bytes_max, wanted->file_bytes_max},
       /* Fork bombs, where the cgroup does not count pids. */
@@ -73,7 +75,8 @@ int rlimits_apply(const struct rlimits *wanted, struct error **err)
       /* The default, whatever the caller had: threads' stacks follow it. */
       {RLIMIT_STACK, "stack", STACK_BYTES, RLIMITS_KEEP},
       {RLIMIT_AS, "as", memory, memory},
-      {RLIMIT_CPU, "cpu", cpu_s, cpu_s},
+      /* The soft one first: its signal tells what it was. */
+      {RLIMIT_CPU, "cpu", cpu_s, cpu_end_s},
   };
   for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
     if (lower(&limits[i], err) < 0)

@@ -11,7 +11,8 @@
 #define RLIMITS_KEEP UINT64_MAX
 
 struct rlimits {
-  uint64_t open_files_max; /* hard; the soft one is at most 1024 */
+  uint64_t open_files_max; /* hard; the soft one is at most
+                              RLIMITS_OPEN_FILES_SOFT */
   uint64_t file_bytes_max; /* largest file that may be written: the scratch's
                               size. It holds in rw mounts too */
   uint64_t processes_max;  /* of the job's uid; before Linux 5.14 counted over
@@ -20,10 +21,11 @@ struct rlimits {
   bool has_cgroup;         /* the cgroup caps memory and CPU, precisely; the
                               two below are then not used */
   uint64_t memory_bytes;   /* address space of a process, for want of better */
-  uint64_t cpu_s;          /* CPU seconds of a process, then SIGKILL */
+  uint64_t cpu_s;          /* CPU seconds of a process, then SIGXCPU, and
+                              SIGKILL soon after */
 };
 
-enum { RLIMITS_OPEN_FILES_DEFAULT = 4096 };
+enum { RLIMITS_OPEN_FILES_SOFT = 1024, RLIMITS_OPEN_FILES_DEFAULT = 4096 };
 
 /* Sets every limit of the calling process; children inherit them. A limit is
  * only ever lowered: where the inherited hard limit is below the wanted one,

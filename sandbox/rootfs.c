@@ -228,15 +228,20 @@ static int place_mount(int root_fd, const char *path, int mount_fd,
   return 0;
 }
 
+uint64_t rootfs_memory_tmp_bytes(uint64_t scratch_bytes)
+{
+  struct sysinfo info;
+  sysinfo(&info);
+  uint64_t half = (uint64_t)info.totalram * info.mem_unit / 2;
+  return half < scratch_bytes ? half : scratch_bytes;
+}
+
 static int mount_memory_tmp(int root_fd, uint64_t scratch_bytes,
                             struct error **err)
 {
-  struct sysinfo info;
   char size[32];
-  sysinfo(&info);
-  uint64_t half = (uint64_t)info.totalram * info.mem_unit / 2;
   snprintf(size, sizeof size, "%" PRIu64,
-           half < scratch_bytes ? half : scratch_bytes);
+           rootfs_memory_tmp_bytes(scratch_bytes));
   const char *const options[][2] = {
       {"mode", "1777"}, {"size", size}, {NULL, NULL}};
   cleanup_fd int mount_fd =

@@ -26,11 +26,15 @@
 struct rootfs_options {
   int python_tree; /* a detached mount for ROOTFS_PYTHON_DIR */
   int scratch_fd;  /* a detached mount for /tmp, or -1: then /tmp is in
-                             memory, at most scratch_bytes or half of what the
-                             machine has (the wall is missing) */
+                             memory, as large as rootfs_memory_tmp_bytes has
+                             it (the wall is missing) */
   uint64_t scratch_bytes;
   bool host_network; /* adds what name resolution needs */
 };
+
+/* How large a /tmp in memory is: `scratch_bytes`, or half of what the machine
+ * has, if that is less. */
+uint64_t rootfs_memory_tmp_bytes(uint64_t scratch_bytes);
 
 /* A detached, nosuid, nodev copy of the mount at `path`, without what is
  * mounted below it (open_tree(2), Linux 5.2); read-only where asked for.

@@ -14,6 +14,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +228,52 @@ int scratch_give(int mount_fd, uid_t uid, gid_t gid, struct error **err)
   if (fchownat(mount_fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
       fchownat(mount_fd, SCRATCH_SPARE, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
     return error_errno(err, "give the scratch directory to the job");
+  return 0;
+}
+
+/* ext4 warns of each write that its disk refused, and counts its warnings
+ * (fs/ext4/page-io.c, ext4_end_bio). 0 where that can't be read. */
+static int64_t read_count(const char *device, const char *counter)
+{
+  enum { COUNT_MAX_BYTES = 64 };
+  cleanup_error struct error *ignored = NULL;
+  cleanup_free char *path = xasprintf("/sys/fs/ext4/%s/%s", device, counter);
+  cleanup_free char *text = NULL;
+  size_t length;
+  if (fd_read_file(AT_FDCWD, path, COUNT_MAX_BYTES, &text, &length, &ignored) <
+      0)
+    return 0;
+  return strtoll(text, NULL, 10);
+}
+
+static int64_t read_faults(dev_t number)
+{
+  char path[48], target[128];
+  snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(number),
+           minor(number));
+  ssize_t length = readlink(path, target, sizeof target - 1);
+  if (length < 0)
+    return 0;
+  target[length] = '\0';
+  const char *slash = strrchr(target, '/');
+  const char *device = slash != NULL ? slash + 1 : target;
+  return read_count(device, "warning_count") +
+         read_count(device, "errors_count");
+}
+
+int scratch_read_usage(int mount_fd, struct scratch_usage *usage,
+                       struct error **err)
+{
+  struct statfs space;
+  struct stat status;
+  if (fstatfs(mount_fd, &space) < 0 || fstat(mount_fd, &status) < 0)
+    return error_errno(err, "look at the scratch");
+  *usage = (struct scratch_usage){
+      .bytes_total = (int64_t)space.f_blocks * space.f_bsize,
+      .bytes_free = (int64_t)space.f_bavail * space.f_bsize,
+      .files_free = (int64_t)space.f_ffree,
+      .faults = read_faults(status.st_dev),
+  };
   return 0;
 }
 

@@ -31,6 +31,21 @@ int scratch_create(int dir_fd, uint64_t size_bytes, struct error **err);
 /* Gives the scratch's root directory, and the spare, to the job. */
 int scratch_give(int mount_fd, uid_t uid, gid_t gid, struct error **err);
 
+/* How a scratch stands, seen from outside. Zeroed: there is none. */
+struct scratch_usage {
+  int64_t bytes_total; /* that files can have */
+  int64_t bytes_free;
+  int64_t files_free; /* inodes */
+  /* Writes that came to nothing. The image is sparse: where the disk below it
+   * is full (or fails), the job's own write has long succeeded by then, and
+   * what it wrote reads as zeros or not at all. */
+  int64_t faults;
+};
+
+/* Reads it; cheap enough for every second. */
+int scratch_read_usage(int mount_fd, struct scratch_usage *usage,
+                       struct error **err);
+
 /* Whether this process may make one; *why (if not NULL) says what lacks. */
 bool scratch_probe(const char **why);
 

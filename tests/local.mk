@@ -6,6 +6,7 @@
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+  tests/unit/test_caps \
   tests/unit/test_cgroup \
   tests/unit/test_cgroup_kernel \
   tests/unit/test_cgroup_read \

@@ -1,17 +1,14 @@
 """Limits of a job, and how the run says which of them ended it."""
 
+import os
+import pathlib
+import signal
+
 import pytest
 
-from wafer_command import ZYGOTE
+from cgroup_files import CgroupFiles, CpuWindow
 
 GIB = 1 << 30
-
-# AddressSanitizer reserves terabytes of addresses, so that a build with it
-# can't limit them.
-needs_address_limit = pytest.mark.skipif(
-    b"__asan_init" in ZYGOTE.read_bytes(),
-    reason="a build with AddressSanitizer has no limit of addresses",
-)
 
 GROW = """\
 blocks = []
@@ -54,13 +51,82 @@ def test_where_memory_went(root_wafer):
     assert "--max-capacity 1" in outcome.reason["text"]
 
 
-@needs_address_limit
-def test_out_of_memory_without_a_cgroup(plain_wafer):
-    """RLIMIT_AS turns it into a MemoryError with a line of the script's."""
-    outcome = plain_wafer.run(GROW).check(1, "FAILED")
-    assert outcome.reason["kind"] in ("exception", "out_of_memory")
-    assert outcome.reason["exception"]["type"] == "MemoryError"
-    assert outcome.reason["exception"]["line"] == 4
+NEIGHBOUR = """\
+import os, time
+block = bytearray(300 << 20)
+print("ready", flush=True)
+while not os.path.exists("/data/go"):
+    time.sleep(0.01)
+print(len(block))
+"""
+
+
+def check_bomb_beside_a_neighbour(wafer, bomb, *options):
+    """Only the bomb ends; the Outcome of it."""
+    shared = wafer.folder("shared")
+    neighbour = wafer.start_script(NEIGHBOUR, f"--mount={shared}:/data")
+    neighbour.wait_for_output(b"ready\n")
+    outcome = wafer.run(bomb, *options).check(137, "FAILED")
+    assert not neighbour.ended
+    (shared / "go").touch()
+    other = neighbour.wait().check(0, "SUCCEEDED")
+    assert other.lines == ["ready", str(300 << 20)]
+    assert other.report["usage"]["oom_kills"] == 0
+    assert outcome.reason["kind"] == "out_of_memory"
+    return outcome
+
+
+def test_out_of_memory_ends_this_job_alone(root_wafer):
+    outcome = check_bomb_beside_a_neighbour(root_wafer, GROW)
+    assert "the limit is 1.0 GiB" in outcome.reason["text"]
+    assert "--max-capacity 1" in outcome.reason["text"]
+
+
+def available_bytes():
+    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no MemAvailable in /proc/meminfo")
+
+
+@pytest.mark.skipif(
+    available_bytes() < 18 * GIB,
+    reason="16 GiB are to be filled, and the machine hasn't 18 to spare",
+)
+def test_out_of_memory_of_the_larger_size(root_wafer):
+    bomb = """\
+        import mmap
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+        blocks = []
+        while True:
+            blocks.append(mmap.mmap(-1, 64 << 20, flags=flags))
+        """
+    outcome = check_bomb_beside_a_neighbour(
+        root_wafer, bomb, "--max-capacity=1"
+    )
+    usage = outcome.report["usage"]
+    assert usage["memory_limit_bytes"] == 16 * GIB
+    assert 0.99 * 16 * GIB < usage["memory_peak_bytes"] <= 16 * GIB
+    assert "the limit is 16 GiB" in outcome.reason["text"]
+    assert "--max-capacity" not in outcome.reason["text"]
+
+
+def test_there_is_no_swap(root_wafer):
+    process = root_wafer.start_script(
+        "import time; print('ready', flush=True); time.sleep(1000)"
+    )
+    process.wait_for_output(b"ready\n")
+    files = CgroupFiles(root_wafer.records()[0]["id"])
+    if files.is_v2:
+        assert files.number("memory.max") == GIB
+        assert files.text("memory.swap.max") in ("0\n", None)
+    else:
+        assert files.number("memory.limit_in_bytes") == GIB
+        assert files.number("memory.swappiness") == 0
+        both = files.text("memory.memsw.limit_in_bytes")
+        assert both in (f"{GIB}\n", None)
+    process.signal(signal.SIGTERM)
+    process.wait().check(143, "STOPPED")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +138,27 @@ def test_out_of_memory_without_a_cgroup(plain_wafer):
         "import os\n"
         "file = os.memfd_create('x')\n"
         "while True: os.write(file, bytes(1 << 20))\n",
+        # 208 KiB a direction: what half the open files of a process hold
+        # is below the limit, and its children hold as much again.
+        "import os, socket\n"
+        "def fill():\n"
+        "    held = []\n"
+        "    try:\n"
+        "        while True:\n"
+        "            held.extend(socket.socketpair())\n"
+        "            for end in held[-2:]:\n"
+        "                end.setblocking(False)\n"
+        "                try:\n"
+        "                    while True: end.send(bytes(65536))\n"
+        "                except BlockingIOError: pass\n"
+        "    except OSError: pass\n"
+        "    return held\n"
+        "held = [fill()]\n"
+        "while os.fork() == 0: held.append([s.close() for s in held.pop()]"
+        " and fill())\n"
+        "os.wait()\n",
     ],
-    ids=["/dev/shm", "memfd"],
+    ids=["/dev/shm", "memfd", "sockets"],
 )
 def test_files_in_memory_count_as_memory(root_wafer, bomb):
     outcome = root_wafer.run(bomb).check(137, "FAILED")
@@ -148,6 +233,56 @@ def test_a_timeout_lets_the_script_clean_up(wafer):
     assert outcome.lines == ["cleaned up"]
 
 
+BUSY = """\
+import os, sys
+for _ in range(int(sys.argv[1]) - 1):
+    if os.fork() == 0:
+        break
+print("ready", flush=True)
+while True:
+    pass
+"""
+
+
+def watch_cpus(wafer, processes, *options):
+    """What a job of so many busy processes has within 10 s."""
+    process = wafer.start_script(
+        BUSY, "--quiet", *options, argv=[str(processes)]
+    )
+    process.wait_for_output(b"ready\n" * processes)
+    files = CgroupFiles(wafer.records()[0]["id"])
+    window = CpuWindow(files, 10)
+    process.signal(signal.SIGTERM)
+    process.wait().check(143, "STOPPED")
+    print(window)
+    return window
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_a_quarter_of_a_cpu_over_ten_seconds(root_wafer, processes):
+    """Where others kept it from running it had its whole share in those
+    periods alone in which the kernel had to hold it back."""
+    window = watch_cpus(root_wafer, processes)
+    assert window.cpus <= 0.25 * 1.05, window
+    held_back = window.throttled / window.periods
+    assert held_back > 0.5, window
+    assert window.cpus >= 0.25 * 0.95 * held_back, window
+
+
+def test_four_cpus_over_ten_seconds(root_wafer):
+    """What it hadn't of 4 CPUs, or of all, wasn't there to be had: either the
+    machine had nothing left, or the kernel held it back at 4."""
+    cpus = os.cpu_count()
+    wanted = min(4, cpus)
+    window = watch_cpus(root_wafer, 2 * wanted, "--max-capacity=1")
+    assert window.cpus <= 4 * 1.05, window
+    if cpus < 4:
+        assert window.throttled == 0, window
+        assert window.idle_cpus <= 0.05 * cpus, window
+    elif window.idle_cpus > 0.05 * cpus:
+        assert window.cpus >= wanted * 0.95, window
+
+
 def test_a_quarter_of_a_cpu(root_wafer):
     """By the kernel's counters: CPU used over the time that it ran."""
     script = """\
@@ -168,7 +303,7 @@ def test_a_quarter_of_a_cpu(root_wafer):
 
 
 def test_scratch_is_no_memory(root_wafer):
-    """3 GiB in /tmp of a job that has 1 GiB of memory."""
+    """3 GiB to and from /tmp, of a job that has 1 GiB of memory."""
     script = """\
         import os
         block = os.urandom(1 << 20) * 16
@@ -176,12 +311,19 @@ def test_scratch_is_no_memory(root_wafer):
             for _ in range(3 << 30 >> 24):
                 file.write(block)
         print(os.stat("/tmp/big").st_blocks * 512 >= 3 << 30)
+        with open("/tmp/big", "rb", buffering=0) as file:
+            print(all(file.read(16 << 20) == block for _ in range(3 << 6)))
         """
     outcome = root_wafer.run(script, "--timeout=20").check(0, "SUCCEEDED")
-    assert outcome.lines == ["True"]
+    assert outcome.lines == ["True", "True"]
     usage = outcome.report["usage"]
-    assert usage["memory_peak_bytes"] <= GIB
+    assert 0.9 * GIB < usage["memory_peak_bytes"] <= GIB
     assert usage["oom_kills"] == 0
+    assert usage["scratch_bytes"] >= 3 * GIB
+    # Not "1.0 GiB of 1.0 GiB peak", which would look like its last moment.
+    assert outcome.bill["cache"] == " with page cache"
+    shown = root_wafer.call("show", outcome.report["id"]).check()
+    assert b"page cache included" in shown.stdout
 
 
 def test_scratch_has_a_hard_cap(root_wafer):

@@ -29,7 +29,7 @@ BILL = re.compile(
     r" · (?P<billed_s>\d+) s billed"
     r" · (?P<dpu_s>[\d.]+) DPU-s"
     r" · (?P<cpu_s>[\d.]+) s CPU"
-    r" · (?P<peak>[^·]+) of (?P<limit>[^·]+) peak"
+    r" · (?P<peak>[^·]+) of (?P<limit>[^·]+) peak(?P<cache> with page cache)?"
     r" · (?P<cost>\$[\d.]+)"
 )
 

@@ -33,6 +33,7 @@ static const char *const files_of_v1[] = {
     "memory.stat",
     "memory.max_usage_in_bytes",
     "pids.max",
+    "pids.events",
     "blkio.throttle.io_service_bytes",
     NULL,
 };
@@ -52,6 +53,7 @@ static const char *const files_of_v2[] = {
     "memory.stat",
     "io.stat",
     "pids.max",
+    "pids.events",
     NULL,
 };
 

@@ -150,6 +150,7 @@ static void test_v1_usage(void **state)
   folder_put("memory/own/wafer/jr_1/memory.max_usage_in_bytes", "4096\n");
   folder_put("memory/own/wafer/jr_1/memory.oom_control",
              "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+  folder_put("pids/own/wafer/jr_1/pids.events", "max 3\n");
   folder_put("blkio/own/wafer/jr_1/blkio.throttle.io_service_bytes",
              "8:0 Read 100\n8:0 Write 10\n8:0 Total 110\n"
              "7:0 Read 1\n7:0 Write 2\nTotal 113\n");
@@ -164,6 +165,7 @@ static void test_v1_usage(void **state)
   assert_int_equal(usage.throttled_ns, 500);
   assert_int_equal(usage.throttled_periods, 4);
   assert_int_equal(usage.oom_kills, 2);
+  assert_int_equal(usage.pids_refused, 3);
   assert_int_equal(usage.read_bytes, 101);
   assert_int_equal(usage.write_bytes, 12);
 

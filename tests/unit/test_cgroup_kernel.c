@@ -366,6 +366,34 @@ static void test_page_cache_is_no_pressure(void **state)
   remove_group(cgroup);
 }
 
+/* Those that it has end with it: the kernel's SIGKILL is their parent's death
+ * signal. */
+static void fork_until_refused(void)
+{
+  for (;;) {
+    pid_t pid = fork();
+    if (pid < 0)
+      _exit(errno == EAGAIN ? 0 : CHILD_BROKEN);
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      pause();
+      _exit(0);
+    }
+  }
+}
+
+static void test_refused_forks_are_counted(void **state)
+{
+  (void)state;
+  struct cgroup *cgroup = make_group("pids");
+  assert_int_equal(usage_of(cgroup).pids_refused, 0);
+  assert_int_equal(wait_for(start(cgroup, fork_until_refused)), 0);
+  assert_int_equal(usage_of(cgroup).pids_refused, 1);
+  remove_group(cgroup);
+  while (waitpid(-1, NULL, 0) > 0)
+    continue;
+}
+
 /* Ignored, SIGCHLD has each link reaped as it ends: as zombies they would count
  * towards pids.max, and end the chain by themselves. */
 static void test_removal_outruns_a_chain_of_forks(void **state)
@@ -423,6 +451,7 @@ int main(void)
       cmocka_unit_test(test_pressure_comes_before_the_limit),
       cmocka_unit_test(test_pressure_comes_after_page_cache),
       cmocka_unit_test(test_page_cache_is_no_pressure),
+      cmocka_unit_test(test_refused_forks_are_counted),
       cmocka_unit_test(test_removal_outruns_a_chain_of_forks),
       cmocka_unit_test(test_removal_by_name),
       cmocka_unit_test(test_a_name_that_is_taken),

@@ -127,6 +127,7 @@ static void test_v2_usage(void **state)
       "usage_usec 1500\nuser_usec 1000\nnr_throttled 3\nthrottled_usec 20\n");
   folder_put("tree/wafer/jr_1/memory.peak", "8192\n");
   folder_put("tree/wafer/jr_1/memory.events", "low 0\noom 1\noom_kill 1\n");
+  folder_put("tree/wafer/jr_1/pids.events", "max 2\n");
   folder_put("tree/wafer/jr_1/io.stat",
              "8:0 rbytes=100 wbytes=10 rios=1 wios=1 dbytes=0 dios=0\n"
              "7:0 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n");
@@ -136,6 +137,7 @@ static void test_v2_usage(void **state)
   assert_int_equal(usage.throttled_periods, 3);
   assert_int_equal(usage.memory_peak_bytes, 8192);
   assert_int_equal(usage.oom_kills, 1);
+  assert_int_equal(usage.pids_refused, 2);
   assert_int_equal(usage.read_bytes, 101);
   assert_int_equal(usage.write_bytes, 12);
   folder_put("tree/wafer/jr_1/cpu.stat", "usage_usec 9223372036854775807\n");
