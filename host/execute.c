@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 static const unsigned wall_scratch = 1U << WALL_SCRATCH;
@@ -356,6 +357,38 @@ static void read_usage(struct execution *execution)
         execution->scratch.bytes_total - execution->scratch.bytes_free;
 }
 
+/* On a disk that its own scratch filled the reserve is gone as soon as it is
+ * given back: the kernel still writes the image. So all who hold that go first,
+ * and a moment later the kernel has freed it. */
+static int end_run_without_scratch(struct execution *execution,
+                                   enum run_event event, struct error **err)
+{
+  enum { WAIT_MS = 10000, PAUSE_MS = 20 };
+  static const struct timespec pause = {.tv_nsec = PAUSE_MS * NS_PER_MS};
+  int64_t deadline_ns = clock_monotonic_ns() + (int64_t)WAIT_MS * NS_PER_MS;
+  kill_sandbox(execution);
+  fd_close(&execution->scratch_fd);
+  zygote_end(&execution->zygote);
+  for (;;) {
+    error_clear(err);
+    if (store_end_run(execution->store, &execution->run, event, err) == 0)
+      return 0;
+    if ((*err)->code != ENOSPC || clock_monotonic_ns() > deadline_ns)
+      return -1;
+    nanosleep(&pause, NULL);
+  }
+}
+
+static int end_run(struct execution *execution, enum run_event event,
+                   struct error **err)
+{
+  if (store_end_run(execution->store, &execution->run, event, err) == 0)
+    return 0;
+  if ((*err)->code != ENOSPC || execution->scratch_fd < 0)
+    return -1;
+  return end_run_without_scratch(execution, event, err);
+}
+
 /* Books the run's end. Where it never was released, its failure is its end. */
 static int book(struct execution *execution, const struct outcome *outcome,
                 const struct error *failure, struct error **err)
@@ -375,7 +408,7 @@ static int book(struct execution *execution, const struct outcome *outcome,
     else
       run->started_realtime_ns = 0;
   }
-  return store_end_run(execution->store, run, event, err);
+  return end_run(execution, event, err);
 }
 
 static void release_execution(struct execution *execution)

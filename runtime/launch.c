@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ZYGOTE_PROGRAM LIBEXECDIR "/wafer-zygote"
@@ -174,6 +175,14 @@ void zygote_stop(struct zygote *zygote)
 {
   fd_close(&zygote->command_fd);
   zygote->pid = 0;
+}
+
+void zygote_end(struct zygote *zygote)
+{
+  pid_t pid = zygote->pid;
+  zygote_stop(zygote);
+  while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    continue;
 }
 
 /* The other ends of a sandbox's sockets and pipes; they are closed here once

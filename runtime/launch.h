@@ -41,6 +41,9 @@ int zygote_keep(struct zygote *zygote, int fd, struct error **err);
 /* Ends it; its sandboxes go on. It is not waited for: see zygote_keep. */
 void zygote_stop(struct zygote *zygote);
 
+/* Ends it and waits until what it kept is let go. */
+void zygote_end(struct zygote *zygote);
+
 /* A sandbox as its host holds it. */
 struct sandbox {
   pid_t keeper_pid;
