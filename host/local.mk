@@ -9,6 +9,7 @@ libhost_a_SOURCES = \
   host/explain.c \
   host/format.c host/format.h \
   host/heartbeat.c host/heartbeat.h \
+  host/named.c host/named.h \
   host/options.c host/options.h \
   host/process.c host/process.h \
   host/recover.c host/recover.h \

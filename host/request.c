@@ -2,6 +2,8 @@
 
 #include "host/request.h"
 
+#include "host/named.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,11 +42,8 @@ void request_release(struct request *request)
   }
   for (size_t i = 0; i < request->secret_count; i++)
     release_secret(&request->secrets[i]);
-  for (size_t i = 0; i < request->mount_count; i++) {
-    free(request->mounts[i].text);
-    free(request->mounts[i].source);
-    free(request->mounts[i].target);
-  }
+  for (size_t i = 0; i < request->mount_count; i++)
+    request_release_mount(&request->mounts[i]);
   if (request->report_is_ours)
     fd_close(&request->report_fd);
   text_list_release(&request->tags);
@@ -102,9 +101,9 @@ static int take_snapshot(int *fd, struct error **err)
 static int open_input(const char *path, struct request_file *file,
                       struct error **err)
 {
-  cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  cleanup_fd int fd = named_open(path, err);
   if (fd < 0)
-    return error_errno(err, "%s", path);
+    return -1;
   struct stat status;
   if (fstat(fd, &status) < 0)
     return error_errno(err, "%s", path);
@@ -200,7 +199,7 @@ int request_add_env_file(struct request *request, const char *path,
   enum { ENV_FILE_MAX_BYTES = 1 << 20 };
   cleanup_free char *text = NULL;
   size_t count;
-  if (fd_read_file(AT_FDCWD, path, ENV_FILE_MAX_BYTES, &text, &count, err) < 0)
+  if (named_read(path, ENV_FILE_MAX_BYTES, &text, &count, err) < 0)
     return -1;
   if (strlen(text) != count)
     return error_make(err, EINVAL, "%s holds a NUL byte", path);
@@ -233,8 +232,8 @@ int request_add_secret(struct request *request, const char *value,
     return -1;
   const char *path = value + length + 1;
   struct request_secret secret = {0};
-  if (fd_read_file(AT_FDCWD, path, REQUEST_SECRET_MAX_BYTES, &secret.bytes,
-                   &secret.count, err) < 0)
+  if (named_read(path, REQUEST_SECRET_MAX_BYTES, &secret.bytes, &secret.count,
+                 err) < 0)
     return -1;
   secret.name = xstrndup(value, length);
   request->secrets = xreallocarray(request->secrets, request->secret_count + 1,
@@ -297,10 +296,9 @@ int request_set_report(struct request *request, const char *value,
       return error_make(err, EBADF, "descriptor %s isn't open", value);
     fcntl(request->report_fd, F_SETFD, FD_CLOEXEC);
   } else {
-    request->report_fd =
-        open(value, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+    request->report_fd = named_create(value, err);
     if (request->report_fd < 0)
-      return error_errno(err, "open %s", value);
+      return -1;
     request->report_is_ours = true;
   }
   request->has_report = true;

@@ -34,9 +34,10 @@ struct request_secret {
 };
 
 struct request_mount {
-  char *text;   /* "SRC:DST:rw" as it is recorded */
-  char *source; /* absolute */
-  char *target; /* absolute, inside */
+  char *text;    /* "SRC:DST:rw" as it is recorded */
+  char *source;  /* absolute, without links */
+  int source_fd; /* what it was when it was looked for (O_PATH) */
+  char *target;  /* absolute, inside */
   bool read_only;
   bool is_file;
   uid_t uid; /* the source's owner */
@@ -69,6 +70,7 @@ struct request {
 };
 
 void request_release(struct request *request);
+void request_release_mount(struct request_mount *mount);
 
 /* Each takes the value of an option. */
 int request_set_size(struct request *request, const char *value,

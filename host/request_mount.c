@@ -2,12 +2,15 @@
 
 #include "host/request.h"
 
+#include "host/named.h"
 #include "jobs/utf8.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Folders of the sandbox's own, which a mount may not touch. Those that a
  * mount may be placed in are made on a root that is otherwise empty. */
@@ -73,8 +76,11 @@ static int check_target(const struct request *request, const char *target,
   return 0;
 }
 
-static void release_mount(struct request_mount *mount)
+/* A zeroed one holds nothing, whatever its descriptor's number. */
+void request_release_mount(struct request_mount *mount)
 {
+  if (mount->source != NULL)
+    fd_close(&mount->source_fd);
   free(mount->text);
   free(mount->source);
   free(mount->target);
@@ -84,11 +90,19 @@ static int find_source(struct request_mount *mount, const char *path,
                        struct error **err)
 {
   struct stat status;
-  mount->source = realpath(path, NULL);
-  if (mount->source == NULL || stat(mount->source, &status) < 0)
+  char link[32], source[PATH_MAX];
+  cleanup_fd int fd = named_find(path, err);
+  if (fd < 0)
+    return -1;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, source, sizeof source - 1);
+  if (length < 0 || fstat(fd, &status) < 0)
     return error_errno(err, "%s can't be mounted", path);
   if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
     return error_make(err, EINVAL, "%s is neither a folder nor a file", path);
+  source[length] = '\0';
+  mount->source = xstrdup(source);
+  mount->source_fd = steal_fd(&fd);
   mount->is_file = S_ISREG(status.st_mode);
   mount->uid = status.st_uid;
   mount->gid = status.st_gid;
@@ -133,7 +147,7 @@ int request_add_mount(struct request *request, const char *value,
 {
   struct request_mount mount = {0};
   if (read_mount(request, value, &mount, err) < 0) {
-    release_mount(&mount);
+    request_release_mount(&mount);
     return -1;
   }
   request->mounts = xreallocarray(request->mounts, request->mount_count + 1,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,9 +104,11 @@ static json_t *make_limits(const struct request *request,
 static int clone_mount(const struct request_mount *mount,
                        const struct namespace_ids *ids, struct error **err)
 {
-  cleanup_fd int tree = rootfs_clone(mount->source, mount->read_only, err);
+  char source[32];
+  snprintf(source, sizeof source, "/proc/self/fd/%d", mount->source_fd);
+  cleanup_fd int tree = rootfs_clone(source, mount->read_only, err);
   if (tree < 0)
-    return -1;
+    return error_wrap(err, "--mount %s", mount->text);
   cleanup_fd int map = namespace_for_idmap(mount->uid, mount->gid, ids->job_uid,
                                            ids->job_gid, err);
   if (map < 0)

@@ -22,6 +22,7 @@ check_PROGRAMS += \
   tests/unit/test_ledger \
   tests/unit/test_mask \
   tests/unit/test_mem \
+  tests/unit/test_named \
   tests/unit/test_namespace \
   tests/unit/test_options \
   tests/unit/test_price \

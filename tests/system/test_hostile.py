@@ -1,6 +1,7 @@
 """Jobs that mean harm to the host itself: its memory stays within 16 MiB of
 idle, it answers throughout, and the run's record is whole."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -374,3 +375,86 @@ os.system("sync -f /tmp")
         lambda: root_wafer.run("open('/tmp/x', 'w')").status == 0,
         "room for the next run",
     )
+
+
+PLANT = """\
+import os
+for name in ("script.py", "env", "secret", "report"):
+    os.mkfifo("/out/fifo-" + name)
+    os.symlink("/etc/shadow", "/out/link-" + name)
+os.symlink("/etc", "/out/folder")
+os.symlink("/etc", "/out/etc")
+"""
+
+
+@pytest.fixture
+def planted(root_wafer, third_user):
+    """A folder of an ordinary user in which a job of root's wafer planted."""
+    folder = root_wafer.folder("out")
+    os.chown(folder, third_user.pw_uid, third_user.pw_gid)
+    root_wafer.run(PLANT, f"--mount={folder}:/out:rw").check(0, "SUCCEEDED")
+    return folder
+
+
+@pytest.mark.parametrize("what", ["fifo", "link"])
+@pytest.mark.parametrize(
+    "option", ["script", "--env-file", "--secret", "--report", "libraries"]
+)
+def test_what_a_job_planted(root_wafer, planted, what, option):
+    """It keeps nobody waiting, and shows or changes nothing of root's."""
+    shadow = pathlib.Path("/etc/shadow").read_bytes()
+    script = root_wafer.file("good.py", "print('ran')")
+    words = {
+        "script": [planted / f"{what}-script.py"],
+        "--env-file": [script, f"--env-file={planted}/{what}-env"],
+        "--secret": [script, f"--secret=A={planted}/{what}-secret"],
+        "--report": [script, f"--report={planted}/{what}-report"],
+        "libraries": [
+            script,
+            f"--extra-py-files={planted}/{what}-script.py",
+        ],
+    }
+    outcome = root_wafer.call("run", *words[option])
+    outcome.check(126 if option == "script" else 125)
+    (message,) = outcome.messages
+    told = "is a FIFO" if what == "fifo" else "a link of another user"
+    assert told in message
+    assert outcome.stdout == b""
+    assert pathlib.Path("/etc/shadow").read_bytes() == shadow
+    assert len(root_wafer.records()) == 1
+
+
+def test_mount_of_what_a_job_planted(root_wafer, planted):
+    script = root_wafer.file("good.py", "print('ran')")
+    for source in (planted / "folder", planted / "etc" / "shadow"):
+        outcome = root_wafer.call("run", script, f"--mount={source}:/data")
+        outcome.check(125)
+        (message,) = outcome.messages
+        assert "a link of another user" in message
+    assert len(root_wafer.records()) == 1
+
+
+def test_fifo_in_place_of_the_report(root_wafer, third_user):
+    """While the run goes on: the report goes where it was asked to go."""
+    folder = root_wafer.folder("out")
+    os.chown(folder, third_user.pw_uid, third_user.pw_gid)
+    script = root_wafer.file(
+        "script.py",
+        """\
+        import os
+        os.rename("/out/report", "/out/moved")
+        os.mkfifo("/out/report")
+        """,
+    )
+    # One of its user's own, that the job may rename; not so what root makes.
+    report = folder / "report"
+    report.touch()
+    os.chown(report, third_user.pw_uid, third_user.pw_gid)
+    options = [f"--mount={folder}:/out:rw", f"--report={report}"]
+    outcome = root_wafer.call("run", script, *options)
+    outcome.check(0)
+    assert report.is_fifo()
+    moved = json.loads((folder / "moved").read_text())
+    assert moved["state"] == "SUCCEEDED"
+    (record,) = root_wafer.records()
+    assert record == moved

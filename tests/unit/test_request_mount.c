@@ -128,9 +128,9 @@ static void test_sources(void **state)
   (void)state;
   put_sources();
   assert_int_equal(symlink("loop", "loop"), 0);
-  refused("none:/data", ENOENT, "none can't be mounted: No such file");
-  refused("file/x:/data", ENOTDIR, "file/x can't be mounted: ");
-  refused("loop:/data", ELOOP, "loop can't be mounted: ");
+  refused("none:/data", ENOENT, "none: No such file");
+  refused("file/x:/data", ENOTDIR, "file/x: ");
+  refused("loop:/data", ELOOP, "loop: ");
   refused("fifo:/data", EINVAL, "fifo is neither a folder nor a file");
   refused("/dev/null:/data", EINVAL,
           "/dev/null is neither a folder nor a file");
