@@ -33,4 +33,4 @@ wafer_LDADD = libhost.a libjobs.a libruntime.a libsandbox.a libbase.a \
   $(STATIC_HOST_LIBS) -lm
 
 dist_man_MANS += docs/wafer.1
-EXTRA_DIST += README.md docs/ARCHITECTURE.md examples scripts/fetch-example-data
+EXTRA_DIST += README.md docs/ARCHITECTURE.md docs/SECURITY.md examples scripts/fetch-example-data
