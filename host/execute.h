@@ -14,6 +14,7 @@
 
 #include "base/mask.h"
 #include "host/request.h"
+#include "host/scratch_maker.h"
 #include "jobs/store.h"
 #include "runtime/launch.h"
 #include "runtime/result.h"
@@ -29,8 +30,8 @@ struct execution {
   struct sandbox sandbox;
   struct cgroup *cgroup;
   struct namespace_ids ids;
-  unsigned missing; /* walls, see walls.h */
-  int scratch_fd;
+  unsigned missing;             /* walls, see walls.h */
+  struct scratch_maker scratch; /* not started where that wall is missing */
   int run_dir;
   int result_fd;
   int heartbeat_fd;

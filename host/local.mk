@@ -13,6 +13,7 @@ libhost_a_SOURCES = \
   host/recover.c host/recover.h \
   host/report.c host/report.h \
   host/request.c host/request.h host/request_mount.c \
+  host/scratch_maker.c host/scratch_maker.h \
   host/settings.c host/settings.h \
   host/spec.c host/spec.h \
   host/stream.c host/stream.h \

@@ -373,19 +373,15 @@ static void let_signals_in(void)
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int open_log(const struct execution *execution, const char *name)
-{
-  return openat(execution->run_dir, name,
-                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-}
-
 static int start_stream(struct supervision *self, struct stream *stream,
                         int source_fd, int caller_fd, const char *log_name,
                         struct error **err)
 {
   stream->source_fd = source_fd;
   stream->caller_fd = caller_fd;
-  stream->log_fd = open_log(self->execution, log_name);
+  stream->log_dir = self->execution->run_dir;
+  stream->log_name = log_name;
+  stream->log_fd = -1;
   mask_stream_init(&stream->mask, self->execution->mask);
   stream->when_done = when_stream_done;
   stream->argument = self;

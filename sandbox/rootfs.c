@@ -309,9 +309,9 @@ int rootfs_build(const struct rootfs_options *options, struct error **err)
       place_mount(root_fd, ROOTFS_PYTHON_DIR + 1, options->python_tree, err) <
           0)
     return -1;
-  if (options->scratch_fd < 0)
-    return mount_memory_tmp(root_fd, options->scratch_bytes, err);
-  return place_mount(root_fd, "tmp", options->scratch_fd, err);
+  return options->has_scratch
+             ? 0
+             : mount_memory_tmp(root_fd, options->scratch_bytes, err);
 }
 
 /* pivot_root(".", ".") stacks the old root over the new one at the same place

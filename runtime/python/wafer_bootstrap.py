@@ -24,8 +24,15 @@ INTERRUPTED = -1
 # The builtins that scripts expect of site.
 builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
 builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
-builtins.copyright = _sitebuiltins._Printer("copyright", sys.copyright)
 builtins.help = _sitebuiltins._Helper()
+# Made without its __init__, which imports os to look for a longer text.
+builtins.copyright = object.__new__(_sitebuiltins._Printer)
+vars(builtins.copyright).update(
+    _Printer__name="copyright",
+    _Printer__data=sys.copyright,
+    _Printer__lines=None,
+    _Printer__filenames=[],
+)
 
 
 def run(spec, files, report_fd, stack_signal, execute):
