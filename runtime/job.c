@@ -10,7 +10,7 @@
 #include "runtime/python.h"
 #include "runtime/spec.h"
 #include "runtime/zygote_fds.h"
-#include "sandbox/landlock.h"
+#include "sandbox/landlock_table.h"
 #include "sandbox/namespace.h"
 #include "sandbox/network.h"
 #include "sandbox/privileges.h"
@@ -289,29 +289,13 @@ static int limit(const struct spec_limits *limits, struct error **err)
 
 static int restrict_files(const struct spec *spec, struct error **err)
 {
-  static const struct landlock_rule always[] = {
-      /* All that the root shows may be read: it is made for that. What lies
-       * outside it, however reached, may not. */
-      {"/", LANDLOCK_READ, false},
-      {"/usr", LANDLOCK_READ_EXEC, false},
-      {"/bin", LANDLOCK_READ_EXEC, true},
-      {"/lib", LANDLOCK_READ_EXEC, true},
-      {"/lib64", LANDLOCK_READ_EXEC, true},
-      {"/dev", LANDLOCK_DEVICE, false},
-      {"/dev/shm", LANDLOCK_READ_WRITE, false},
-      {"/tmp", LANDLOCK_READ_WRITE, false},
-  };
-  struct landlock_rule rules[ARRAY_LENGTH(always) + FD_MESSAGE_MAX];
-  memcpy(rules, always, sizeof always);
-  size_t count = ARRAY_LENGTH(always);
+  struct landlock_rule rules[LANDLOCK_ROWS_MAX + FD_MESSAGE_MAX];
   if (!spec->landlock)
     return 0;
+  size_t count = landlock_rules_of_all(rules);
   for (size_t i = 0; i < spec->mount_count; i++)
-    rules[count++] = (struct landlock_rule){
-        .path = spec->mounts[i].path,
-        .access = spec->mounts[i].read_only ? LANDLOCK_READ_EXEC
-                                            : LANDLOCK_READ_WRITE,
-    };
+    rules[count++] =
+        landlock_rule_of_mount(spec->mounts[i].path, spec->mounts[i].read_only);
   return landlock_apply(rules, count, err);
 }
 
