@@ -20,7 +20,8 @@ libhost_a_SOURCES = \
   host/summary.c host/supervise.c \
   host/table.c host/table.h \
   host/usage.c host/usage.h \
-  host/wall_probe.c host/walls.c host/walls.h
+  host/wall_probe.c host/wall_tables.c host/wall_tables.h \
+  host/walls.c host/walls.h
 libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
   $(EVENT_CFLAGS)
 

@@ -39,7 +39,7 @@ static int take_option(const struct option_row *rows, size_t row_count,
                       argv[at]);
   if (row->value == NULL && equals != NULL)
     return error_make(err, EINVAL, "--%s takes no value", row->name);
-  bool separate = row->value != NULL && equals == NULL;
+  bool separate = row->value != NULL && row->value[0] != '[' && equals == NULL;
   if (separate && at + 1 >= argc)
     return error_make(err, EINVAL, "--%s needs a value: --%s %s", row->name,
                       row->name, row->value);
@@ -75,9 +75,10 @@ int options_parse(const struct option_row *rows, size_t row_count, int argc,
 void options_print(const struct option_row *rows, size_t row_count)
 {
   for (size_t i = 0; i < row_count; i++) {
+    const char *value = rows[i].value ? rows[i].value : "";
     cleanup_free char *left =
-        xasprintf("--%s%s%s", rows[i].name, rows[i].value ? " " : "",
-                  rows[i].value ? rows[i].value : "");
+        xasprintf("--%s%s%s", rows[i].name,
+                  value[0] == '\0' || value[0] == '[' ? "" : " ", value);
     printf("  %-32s %s\n", left, rows[i].help);
   }
 }

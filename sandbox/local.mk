@@ -13,6 +13,8 @@ libsandbox_a_SOURCES = \
   sandbox/rootfs_table.c sandbox/rootfs_table.h \
   sandbox/scratch.c sandbox/scratch.h \
   sandbox/seccomp.c sandbox/seccomp.h \
+  sandbox/seccomp_arguments.c sandbox/seccomp_calls.c sandbox/seccomp_table.h \
+  sandbox/seccomp_explain.c sandbox/seccomp_explain.h \
   sandbox/seccomp_notify.c sandbox/seccomp_notify.h \
   sandbox/subids.c
 nodist_libsandbox_a_SOURCES = \
