@@ -73,7 +73,9 @@ static int share_out(const struct message *message, struct spec *spec,
   size_t next = 1;
   size_t trees =
       (size_t)json_integer_value(json_object_get(spec->root, "tree_count"));
-  if (message->fd_count < next + trees + spec->secret_count)
+  /* Apart, since a number that makes no sense could make the sum wrap. */
+  size_t others = message->fd_count - next;
+  if (trees > others || spec->secret_count > others - trees)
     return damaged(err);
   for (size_t i = 0; i < trees; i++)
     spec->trees[spec->tree_count++] = message->fds[next++];
