@@ -16,7 +16,7 @@ libsandbox_a_SOURCES = \
   sandbox/seccomp_arguments.c sandbox/seccomp_calls.c sandbox/seccomp_table.h \
   sandbox/seccomp_explain.c sandbox/seccomp_explain.h \
   sandbox/seccomp_notify.c sandbox/seccomp_notify.h \
-  sandbox/subids.c
+  sandbox/subids.c sandbox/subids.h
 nodist_libsandbox_a_SOURCES = \
   sandbox/seccomp_filter.inc sandbox/seccomp_names.inc
 
