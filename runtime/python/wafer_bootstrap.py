@@ -124,23 +124,30 @@ def _importable(path):
 
 
 def _unpack_wheel(path, target):
-    """Unpacks a wheel, its purelib and platlib data beside the rest."""
+    """Unpacks a wheel, its purelib and platlib data beside the rest.
+
+    extractall takes "..", a leading "/" and what it can't write out of a
+    member's name, and makes plain files and folders alone.
+    """
     import os
     import shutil
     import zipfile
 
+    os.mkdir(target)
     try:
         with zipfile.ZipFile(path) as wheel:
             wheel.extractall(target)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        for name in os.listdir(target):
+            if name.endswith(".data"):
+                for part in ("purelib", "platlib"):
+                    extra = os.path.join(target, name, part)
+                    if os.path.isdir(extra):
+                        shutil.copytree(extra, target, dirs_exist_ok=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # of zipfile, shutil, zlib, lzma, bz2, struct
         name = os.path.basename(path)
         raise ImportError(f"{name} can't be unpacked: {error}") from None
-    for name in os.listdir(target):
-        if name.endswith(".data"):
-            for part in ("purelib", "platlib"):
-                extra = os.path.join(target, name, part)
-                if os.path.isdir(extra):
-                    shutil.copytree(extra, target, dirs_exist_ok=True)
     return target
 
 
