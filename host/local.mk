@@ -14,6 +14,7 @@ libhost_a_SOURCES = \
   host/report.c host/report.h \
   host/request.c host/request.h host/request_mount.c \
   host/scratch_maker.c host/scratch_maker.h \
+  host/seccomp_log.c host/seccomp_log.h \
   host/settings.c host/settings.h \
   host/spec.c host/spec.h \
   host/stream.c host/stream.h \

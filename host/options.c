@@ -2,6 +2,8 @@
 
 #include "host/options.h"
 
+#include "host/format.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,11 +76,14 @@ int options_parse(const struct option_row *rows, size_t row_count, int argc,
 
 void options_print(const struct option_row *rows, size_t row_count)
 {
+  enum { OPTION_WIDTH = 32 };
   for (size_t i = 0; i < row_count; i++) {
     const char *value = rows[i].value ? rows[i].value : "";
     cleanup_free char *left =
         xasprintf("--%s%s%s", rows[i].name,
                   value[0] == '\0' || value[0] == '[' ? "" : " ", value);
-    printf("  %-32s %s\n", left, rows[i].help);
+    fputs("  ", stdout);
+    format_print_padded(left, OPTION_WIDTH);
+    printf(" %s\n", rows[i].help);
   }
 }

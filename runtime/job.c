@@ -309,10 +309,11 @@ static int close_others(const struct spec *spec, struct error **err)
   return 0;
 }
 
-static int start_filter(struct error **err)
+static int start_filter(const struct spec *spec, struct error **err)
 {
   cleanup_fd int listener = -1;
-  if (seccomp_load(true, &listener, err) < 0)
+  if (seccomp_load(spec->seccomp_log ? SECCOMP_LOGGED : SECCOMP_LISTENED,
+                   &listener, err) < 0)
     return -1;
   struct message started = {
       .kind = MESSAGE_STARTED, .fds = {listener}, .fd_count = 1};
@@ -345,7 +346,7 @@ static int enter(struct job *job, struct error **err)
   if (privileges_set_dumpable(err) < 0)
     return -1;
   /* Last, since each step above needs a call that the filter refuses. */
-  return start_filter(err);
+  return start_filter(&job->spec, err);
 }
 
 static void report_failure(const struct error *failure)

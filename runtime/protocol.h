@@ -139,6 +139,7 @@ struct park {
  *   limits     {memory_bytes, scratch_bytes, pids_max, cpu_s, has_cgroup,
  *              own_ids}
  *   landlock   bool
+ *   seccomp_log  bool: the host hears of every call that isn't allowed
  *   python     {argv [text], env {name: text}, name, script, libs [{name,
  *              file}], files}: script and file are indices of files, and files
  *              is their count */

@@ -104,6 +104,7 @@ int spec_read(const struct message *message, struct spec *spec,
   explicit_bzero(text, count);
   spec->python = json_object_get(spec->root, "python");
   spec->landlock = json_is_true(json_object_get(spec->root, "landlock"));
+  spec->seccomp_log = json_is_true(json_object_get(spec->root, "seccomp_log"));
   if (!json_is_object(spec->python))
     return damaged(err);
   read_limits(json_object_get(spec->root, "limits"), &spec->limits);

@@ -36,16 +36,16 @@ static const struct {
   const char *call;
   const char *instead;
 } instead[] = {
-    {"clone3", "nothing: libc falls back to clone"},
-    {"openat2", "nothing: libc and Python use openat"},
-    {"fchmodat2", "nothing: libc falls back to fchmodat"},
+    {"clone3", "nothing is lost: libc falls back to clone"},
+    {"openat2", "nothing is lost: libc and Python use openat"},
+    {"fchmodat2", "nothing is lost: libc falls back to fchmodat"},
     {"cachestat", "do without: it only informs"},
     {"sync", "os.fsync on the files that matter"},
     {"syncfs", "os.fsync on the files that matter"},
-    {"mbind", "nothing: libraries do without"},
-    {"set_mempolicy", "nothing: libraries do without"},
+    {"mbind", "nothing is lost: libraries do without"},
+    {"set_mempolicy", "nothing is lost: libraries do without"},
     {"vmsplice", "os.write, or os.splice from a file"},
-    {"userfaultfd", "nothing: who uses it has another way"},
+    {"userfaultfd", "nothing is lost: who uses it has another way"},
     {"memfd_secret", "memfd_create"},
     {"remap_file_pages", "mmap"},
     {"sched_setattr", "os.nice"},
