@@ -157,6 +157,8 @@ static void list_seccomp(struct table *table)
   struct seccomp_verdict other = seccomp_judge(NULL, none);
   ADD(table, "other numbers", "any", seccomp_action_name(other.action),
       other.reason);
+  ADD(table, "335, 336", "any", "kernel",
+      "its own probes' return, which no filter is asked about; SIGILL, ENXIO");
   ADD(table, "i386, x32", "any", "kill",
       "numbers mean other calls there; ends the process");
 }

@@ -13,10 +13,10 @@
  * memory is not allowed at all (clone3, openat2).
  *
  * What is in neither table, a call newer than the policy say, gets ENOSYS: a
- * libc then falls back to an older call (but for 335 and 336, with which the
- * kernel ends its own probes since Linux 6.14 and 6.18: it asks no filter, and
- * kills who else makes them). Another architecture (int 0x80) and
- * the x32 numbers kill the process, as the numbers there mean other calls. */
+ * libc then falls back to an older call. Another architecture (int 0x80) and
+ * the x32 numbers kill the process, as the numbers there mean other calls. Of
+ * 335 and 336, by which its own probes return (Linux 6.14 and 6.18), the kernel
+ * asks no filter; from anywhere else they give SIGILL and ENXIO. */
 #ifndef WAFER_SANDBOX_SECCOMP_TABLE_H
 #define WAFER_SANDBOX_SECCOMP_TABLE_H
 
