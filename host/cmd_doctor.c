@@ -5,6 +5,7 @@
 #include "host/format.h"
 #include "host/options.h"
 #include "host/settings.h"
+#include "host/wall_tables.h"
 #include "host/walls.h"
 #include "jobs/home.h"
 #include "runtime/launch.h"
@@ -295,6 +296,7 @@ static void print_json(const struct findings *walls,
 
 struct doctor_options {
   bool json;
+  unsigned explain; /* a set of tables, see wall_tables.h; 0: none */
 };
 
 static int take_json(void *target, const char *value, struct error **err)
@@ -305,15 +307,38 @@ static int take_json(void *target, const char *value, struct error **err)
   return 0;
 }
 
+static int take_explain(void *target, const char *value, struct error **err)
+{
+  return wall_tables_parse(value, &((struct doctor_options *)target)->explain,
+                           err);
+}
+
 static const struct option_row options[] = {
+    {"explain", "[=TABLE,…]", "what is enforced on a job, row by row, and why",
+     take_explain},
     {"json", NULL, "the same as a JSON document", take_json},
 };
+
+static int explain_walls(const struct doctor_options *asked, struct error **err)
+{
+  if (asked->json) {
+    json_t *tables = wall_tables_to_json(asked->explain);
+    json_dumpf(tables, stdout, JSON_INDENT(2));
+    puts("");
+    json_decref(tables);
+  } else {
+    wall_tables_print(asked->explain);
+  }
+  return format_flush(err);
+}
 
 static int run_doctor(void *target, const struct command_line *line,
                       struct error **err)
 {
   (void)line;
   const struct doctor_options *asked = target;
+  if (asked->explain != 0)
+    return explain_walls(asked, err);
   cleanup_findings struct findings walls = {.title = "walls"};
   cleanup_findings struct findings machine = {.title = "machine"};
   find_walls(&walls);
@@ -339,7 +364,7 @@ static int run_doctor(void *target, const struct command_line *line,
 
 const struct command command_doctor = {
     .name = "doctor",
-    .usage = "[--json]",
+    .usage = "[--explain[=TABLE,…]] [--json]",
     .summary = "Say what this machine can give, and what to do where it can't; "
                "exits with 1 where something is missing",
     .options = options,

@@ -162,11 +162,18 @@ static int follow(struct logs *logs, struct error **err)
   }
 }
 
+/* A run that came to its end knows whether it wrote something. */
+static bool was_silent(const struct run *run)
+{
+  return state_is_final(run->state) && run->state != STATE_ERROR &&
+         run->stdout_bytes == 0 && run->stderr_bytes == 0;
+}
+
 /* Where the whole log isn't there, silence would say that nothing was written.
  */
 static void remark(const struct logs *logs)
 {
-  bool kept = false;
+  bool kept = was_silent(&logs->run);
   for (size_t i = 0; i < STREAM_COUNT; i++)
     kept = kept || logs->streams[i].left_out || logs->streams[i].from_fd >= 0;
   if (!kept)

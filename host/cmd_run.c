@@ -16,6 +16,14 @@ static int set_quiet(void *target, const char *value, struct error **err)
   return 0;
 }
 
+static int set_seccomp_log(void *target, const char *value, struct error **err)
+{
+  (void)value;
+  (void)err;
+  ((struct request *)target)->seccomp_log = true;
+  return 0;
+}
+
 static int allow_missing(void *target, const char *value, struct error **err)
 {
   return walls_parse(value, &((struct request *)target)->allowed_missing, err);
@@ -58,6 +66,8 @@ static const struct option_row options[] = {
     {"tag", "K=V", "a label, for the bill", take_add_tag},
     {"report", "FILE|FD", "write the whole record as JSON", take_set_report},
     {"quiet", NULL, "no line at the end", set_quiet},
+    {"seccomp-log", NULL, "say which system calls it would need",
+     set_seccomp_log},
     {"allow-missing", "WALL,…", "accept: uid, cgroup, scratch, landlock",
      allow_missing},
 };

@@ -59,9 +59,11 @@ static const struct option_row options[] = {
 };
 
 static const struct table_column columns[] = {
-    {"RUN", false},           {"NAME", false}, {"STATE", false},
-    {"STARTED (UTC)", false}, {"WALL", true},  {"BILLED", true},
-    {"DPU-S", true},          {"COST", true},  {"EXIT", true},
+    {"RUN", TABLE_LEFT},    {"NAME", TABLE_LEFT},
+    {"STATE", TABLE_LEFT},  {"STARTED (UTC)", TABLE_LEFT},
+    {"WALL", TABLE_RIGHT},  {"BILLED", TABLE_RIGHT},
+    {"DPU-S", TABLE_RIGHT}, {"COST", TABLE_RIGHT},
+    {"EXIT", TABLE_RIGHT},
 };
 
 static void add_bill(struct table *table, const struct run *run)

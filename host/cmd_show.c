@@ -112,6 +112,11 @@ static void print_outcome(const struct run *run)
     print_field(i == 0 ? "refused calls" : "", "%s × %" PRId64,
                 reason->refused_syscalls[i].name,
                 reason->refused_syscalls[i].count);
+  for (size_t i = 0; i < run->seccomp_log.count; i++)
+    print_field(
+        i == 0 ? "seccomp log" : "", "%s %s %s × %" PRId64,
+        run->seccomp_log.items[i].action, run->seccomp_log.items[i].name,
+        run->seccomp_log.items[i].arguments, run->seccomp_log.items[i].count);
   if (run->exit_status >= 0)
     print_field("exit status", "%" PRId64, run->exit_status);
   if (run->signal > 0)

@@ -11,7 +11,6 @@
 #include "host/spec.h"
 #include "host/usage.h"
 #include "host/walls.h"
-#include "jobs/home.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/scratch.h"
 
@@ -192,19 +191,28 @@ static int make_cgroup(struct execution *execution, struct error **err)
 
 /* It leaves nothing behind, however the run ends: so it may come before the
  * record of it. */
-static int make_scratch(struct execution *execution, struct error **err)
+static int begin_scratch(struct execution *execution, struct error **err)
 {
-  cleanup_free char *path = NULL;
   if (execution->missing & wall_scratch)
     return 0;
-  if (home_state_dir(&path, err) < 0)
+  return scratch_maker_start(&execution->scratch,
+                             (uint64_t)execution->request->size->scratch_bytes,
+                             err);
+}
+
+static int give_scratch(struct execution *execution, struct error **err)
+{
+  const struct namespace_ids *ids = &execution->ids;
+  if (execution->missing & wall_scratch)
+    return 0;
+  cleanup_fd int mount_fd = scratch_maker_finish(&execution->scratch, err);
+  if (mount_fd < 0 ||
+      scratch_give(mount_fd, ids->job_uid, ids->job_gid, err) < 0 ||
+      zygote_keep(&execution->zygote, mount_fd, err) < 0 ||
+      sandbox_give_scratch(&execution->sandbox, mount_fd, err) < 0)
     return -1;
-  cleanup_fd int dir = home_make_dir(path, err);
-  if (dir < 0)
-    return -1;
-  execution->scratch_fd = scratch_create(
-      dir, (uint64_t)execution->request->size->scratch_bytes, err);
-  return execution->scratch_fd < 0 ? error_wrap(err, "%s", path) : 0;
+  execution->scratch_fd = steal_fd(&mount_fd);
+  return 0;
 }
 
 static int place_in_cgroup(struct execution *execution,
@@ -233,10 +241,6 @@ static int place_as_root(struct execution *execution,
   if (python_tree < 0)
     return -1;
   place->python_tree = python_tree;
-  if (place->scratch_fd >= 0 &&
-      (scratch_give(place->scratch_fd, ids->job_uid, ids->job_gid, err) < 0 ||
-       zygote_keep(&execution->zygote, place->scratch_fd, err) < 0))
-    return -1;
   return place_in_cgroup(execution, *place, err);
 }
 
@@ -264,12 +268,12 @@ static int make_sandbox(struct execution *execution, struct error **err)
     return -1;
   struct sandbox_place place = {
       .host_network = host_network,
-      .scratch_fd = execution->scratch_fd,
+      .has_scratch = !(execution->missing & wall_scratch),
       .scratch_bytes = (uint64_t)execution->request->size->scratch_bytes,
   };
   int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
                               : place_as_user(execution, &place, err);
-  if (placed < 0)
+  if (placed < 0 || give_scratch(execution, err) < 0)
     return -1;
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
   if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
@@ -340,8 +344,9 @@ bool execute_look_at_scratch(struct execution *execution)
 {
   cleanup_error struct error *ignored = NULL;
   if (execution->scratch_fd >= 0)
-    scratch_read_usage(execution->scratch_fd, &execution->scratch, &ignored);
-  return execution->scratch.faults == 0;
+    scratch_read_usage(execution->scratch_fd, &execution->scratch_usage,
+                       &ignored);
+  return execution->scratch_usage.faults == 0;
 }
 
 static void read_usage(struct execution *execution)
@@ -352,9 +357,9 @@ static void read_usage(struct execution *execution)
   if (cgroup_usage(execution->cgroup, &counted, &ignored) == 0)
     usage_set_cgroup(usage, &counted, cgroup_source(execution->cgroup));
   execute_look_at_scratch(execution);
-  if (execution->scratch.bytes_total > 0)
-    usage->scratch_bytes =
-        execution->scratch.bytes_total - execution->scratch.bytes_free;
+  if (execution->scratch_usage.bytes_total > 0)
+    usage->scratch_bytes = execution->scratch_usage.bytes_total -
+                           execution->scratch_usage.bytes_free;
 }
 
 /* On a disk that its own scratch filled the reserve is gone as soon as it is
@@ -413,6 +418,7 @@ static int book(struct execution *execution, const struct outcome *outcome,
 
 static void release_execution(struct execution *execution)
 {
+  scratch_maker_release(&execution->scratch);
   fd_close(&execution->run_dir);
   fd_close(&execution->result_fd);
   fd_close(&execution->heartbeat_fd);
@@ -441,7 +447,7 @@ int execute(const struct request *request, struct error **err)
     return -1;
   if (sandbox_fork(&execution.zygote, &execution.sandbox, err) < 0 ||
       check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
-      make_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
+      begin_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
     kill_sandbox(&execution);
     release_sandbox(&execution, false);
     return -1;

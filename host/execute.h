@@ -14,6 +14,7 @@
 
 #include "base/mask.h"
 #include "host/request.h"
+#include "host/scratch_maker.h"
 #include "jobs/store.h"
 #include "runtime/launch.h"
 #include "runtime/result.h"
@@ -30,9 +31,10 @@ struct execution {
   struct sandbox sandbox;
   struct cgroup *cgroup;
   struct namespace_ids ids;
-  unsigned missing; /* walls, see walls.h */
-  int scratch_fd;
-  struct scratch_usage scratch; /* as it was when last looked at */
+  unsigned missing;             /* walls, see walls.h */
+  struct scratch_maker scratch; /* not started where that wall is missing */
+  int scratch_fd;               /* its mount, once it is made; -1: none */
+  struct scratch_usage scratch_usage; /* as it was when last looked at */
   int run_dir;
   int result_fd;
   int heartbeat_fd;

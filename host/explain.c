@@ -135,7 +135,7 @@ static void add_cap(struct execution *execution)
   struct caps_end end = {
       .run = run,
       .size = execution->request->size,
-      .scratch = &execution->scratch,
+      .scratch = &execution->scratch_usage,
       .has_cgroup = !(execution->missing & 1U << WALL_CGROUP),
       .own_ids = execution->ids.own,
   };
@@ -165,7 +165,7 @@ static enum run_event explain_end(struct execution *execution,
     run->exit_status = EXIT_TIMEOUT;
     return EVENT_TIMED_OUT;
   }
-  if (execution->scratch.faults != 0) {
+  if (execution->scratch_usage.faults != 0) {
     explain_lost_scratch(execution);
     return EVENT_HOST_FAILED;
   }

@@ -15,13 +15,16 @@ libhost_a_SOURCES = \
   host/recover.c host/recover.h \
   host/report.c host/report.h \
   host/request.c host/request.h host/request_mount.c \
+  host/scratch_maker.c host/scratch_maker.h \
+  host/seccomp_log.c host/seccomp_log.h \
   host/settings.c host/settings.h \
   host/spec.c host/spec.h \
   host/stream.c host/stream.h \
   host/summary.c host/supervise.c \
   host/table.c host/table.h \
   host/usage.c host/usage.h \
-  host/wall_probe.c host/walls.c host/walls.h
+  host/wall_probe.c host/wall_tables.c host/wall_tables.h \
+  host/walls.c host/walls.h
 libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
   $(EVENT_CFLAGS)
 

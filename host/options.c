@@ -2,6 +2,8 @@
 
 #include "host/options.h"
 
+#include "host/format.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static int take_option(const struct option_row *rows, size_t row_count,
                       argv[at]);
   if (row->value == NULL && equals != NULL)
     return error_make(err, EINVAL, "--%s takes no value", row->name);
-  bool separate = row->value != NULL && equals == NULL;
+  bool separate = row->value != NULL && row->value[0] != '[' && equals == NULL;
   if (separate && at + 1 >= argc)
     return error_make(err, EINVAL, "--%s needs a value: --%s %s", row->name,
                       row->name, row->value);
@@ -74,10 +76,14 @@ int options_parse(const struct option_row *rows, size_t row_count, int argc,
 
 void options_print(const struct option_row *rows, size_t row_count)
 {
+  enum { OPTION_WIDTH = 32 };
   for (size_t i = 0; i < row_count; i++) {
+    const char *value = rows[i].value ? rows[i].value : "";
     cleanup_free char *left =
-        xasprintf("--%s%s%s", rows[i].name, rows[i].value ? " " : "",
-                  rows[i].value ? rows[i].value : "");
-    printf("  %-32s %s\n", left, rows[i].help);
+        xasprintf("--%s%s%s", rows[i].name,
+                  value[0] == '\0' || value[0] == '[' ? "" : " ", value);
+    fputs("  ", stdout);
+    format_print_padded(left, OPTION_WIDTH);
+    printf(" %s\n", rows[i].help);
   }
 }

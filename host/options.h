@@ -1,8 +1,9 @@
 /* Command lines, from data: a table of options reads them and prints the help.
  *
  * An option is "--name VALUE" or "--name=VALUE", or "--name" alone where it
- * takes none. Options and words may be mixed. The first "--" ends both: what
- * follows is the rest, as given. "-" is a word. */
+ * takes none; where it may do without its value, "--name" or "--name=VALUE".
+ * Options and words may be mixed. The first "--" ends both: what follows is the
+ * rest, as given. "-" is a word. */
 #ifndef WAFER_HOST_OPTIONS_H
 #define WAFER_HOST_OPTIONS_H
 
@@ -12,10 +13,12 @@
 #include <stddef.h>
 
 struct option_row {
-  const char *name;  /* without the dashes */
-  const char *value; /* what its value is called in the help; NULL: none */
+  const char *name; /* without the dashes */
+  /* What its value is called in the help; NULL: none. One that it may do
+   * without is in brackets: "[=TABLE]". */
+  const char *value;
   const char *help;
-  /* Takes the value (NULL for an option without) into the command's own
+  /* Takes the value (NULL where there is none) into the command's own
    * struct. Called once each time that the option is given. */
   int (*take)(void *target, const char *value, struct error **err);
 };

@@ -13,26 +13,31 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Field 22 of /proc/PID/stat, and 3, the state. The second is a name in
- * parentheses that may hold anything, parentheses included (proc(5)). */
-static bool read_stat(pid_t pid, char *state, int64_t *start_ticks)
+/* The name, which is in parentheses, may hold parentheses itself. */
+bool process_parse_stat(const char *text, char *state, int64_t *start_ticks)
 {
-  enum { STAT_MAX_BYTES = 4096, FIELDS_BETWEEN = 18 };
-  char path[32];
-  cleanup_free char *text = NULL;
-  cleanup_error struct error *err = NULL;
-  size_t count;
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  if (fd_read_file(AT_FDCWD, path, STAT_MAX_BYTES, &text, &count, &err) < 0)
-    return false;
-  char *field = strrchr(text, ')');
-  if (field == NULL || field[1] != ' ')
+  enum { FIELDS_BETWEEN = 18 };
+  const char *field = strrchr(text, ')');
+  if (field == NULL || field[1] != ' ' || field[2] == '\0')
     return false;
   *state = field[2];
   field += 2;
   for (int i = 0; i <= FIELDS_BETWEEN && field != NULL; i++)
     field = strchr(field + 1, ' ');
   return field != NULL && sscanf(field, " %" SCNd64, start_ticks) == 1;
+}
+
+static bool read_stat(pid_t pid, char *state, int64_t *start_ticks)
+{
+  enum { STAT_MAX_BYTES = 4096 };
+  char path[32];
+  cleanup_free char *text = NULL;
+  cleanup_error struct error *err = NULL;
+  size_t count;
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  return fd_read_file(AT_FDCWD, path, STAT_MAX_BYTES, &text, &count, &err) ==
+             0 &&
+         process_parse_stat(text, state, start_ticks);
 }
 
 static void read_boot_id(char text[BOOT_ID_SIZE])

@@ -10,6 +10,10 @@
 /* Fills in pid, start time and boot id; all zero where it is gone. */
 void process_identify(pid_t pid, struct run_process *process);
 
+/* Reads the text of /proc/PID/stat (proc(5)): field 3, the state, and 22, the
+ * start time. The name before them may hold anything. */
+bool process_parse_stat(const char *text, char *state, int64_t *start_ticks);
+
 /* Whether that very process lives; a zombie doesn't. */
 bool process_lives(const struct run_process *process);
 

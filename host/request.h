@@ -50,6 +50,7 @@ struct request {
   char *name;
   bool host_network;
   bool quiet;
+  bool seccomp_log;
   int report_fd; /* where the record goes; see has_report */
   bool has_report;
   bool report_is_ours; /* a file that was opened for it: close it */

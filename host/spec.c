@@ -198,11 +198,11 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
   bundle->fds[bundle->fd_count++] = request->script.fd;
   for (size_t i = 0; i < request->lib_count; i++)
     bundle->fds[bundle->fd_count++] = request->libs[i].fd;
-  bundle->json =
-      json_pack("{s:i,s:o,s:o,s:o,s:b,s:o}", "tree_count", (int)trees, "mounts",
-                make_mounts(request), "secrets", make_secret_names(request),
-                "limits", make_limits(request, ids, has_cgroup), "landlock",
-                landlock, "python", make_python(request));
+  bundle->json = json_pack(
+      "{s:i,s:o,s:o,s:o,s:b,s:b,s:o}", "tree_count", (int)trees, "mounts",
+      make_mounts(request), "secrets", make_secret_names(request), "limits",
+      make_limits(request, ids, has_cgroup), "landlock", landlock,
+      "seccomp_log", request->seccomp_log, "python", make_python(request));
   if (bundle->json == NULL)
     return error_make(err, EILSEQ, "a mount's path isn't UTF-8");
   return 0;

@@ -10,20 +10,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int write_log(struct stream *stream, const char *bytes, size_t count)
+{
+  cleanup_error struct error *err = NULL;
+  if (stream->log_fd < 0)
+    stream->log_fd =
+        openat(stream->log_dir, stream->log_name,
+               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (stream->log_fd < 0 ||
+      stream->log_bytes + (int64_t)count > STREAM_LOG_MAX_BYTES)
+    return -1;
+  return fd_write_all(stream->log_fd, bytes, count, &err);
+}
+
 /* The disk under the store may be full: the run goes on without its log. */
 static void keep(struct stream *stream, const char *bytes, size_t count)
 {
-  if (count == 0)
+  if (stream->log_truncated || count == 0)
     return;
-  cleanup_error struct error *err = NULL;
-  if (stream->log_fd < 0 ||
-      stream->log_bytes + (int64_t)count > STREAM_LOG_MAX_BYTES ||
-      fd_write_all(stream->log_fd, bytes, count, &err) < 0) {
+  if (write_log(stream, bytes, count) == 0)
+    stream->log_bytes += (int64_t)count;
+  else
     stream->log_truncated = true;
-    fd_close(&stream->log_fd);
-    return;
-  }
-  stream->log_bytes += (int64_t)count;
 }
 
 static void log_bytes(struct stream *stream, const char *bytes, size_t count)

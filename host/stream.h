@@ -21,7 +21,9 @@ enum { STREAM_LOG_MAX_BYTES = 1 << 30, STREAM_BUFFER_BYTES = 65536 };
 struct stream {
   int source_fd;           /* the pipe's read end; the owner's to close */
   int caller_fd;           /* the caller's own; -1: not handed on */
-  int log_fd;              /* -1: not kept */
+  int log_dir;             /* where the log's file is made: the owner's */
+  const char *log_name;    /* its name there */
+  int log_fd;              /* -1 until the first byte: no output, no file */
   bool caller_is_file;     /* writes to it never wait */
   struct mask_stream mask; /* begun by the owner */
   int64_t total_bytes;     /* that the job wrote */

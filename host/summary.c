@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "host/format.h"
+#include "host/seccomp_log.h"
 #include "host/stream.h"
 
 #include <errno.h>
@@ -68,6 +69,7 @@ void summary_print(const struct run *run, bool mid_line)
   char wall[FORMAT_SIZE], dpu[FORMAT_SIZE], cpu[FORMAT_SIZE];
   char peak[FORMAT_SIZE], limit[FORMAT_SIZE], cost[PRICE_TEXT_SIZE];
   price_format(&run->price, run->micro_dpu_seconds, PRICE_DECIMALS, cost);
+  seccomp_log_print(run);
   print_missing(run);
   print_reason(run);
   print_log_end(run);

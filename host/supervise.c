@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "host/heartbeat.h"
+#include "host/seccomp_log.h"
 #include "host/stream.h"
-#include "sandbox/seccomp_notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +44,7 @@ struct supervision {
   struct event *refusal;
   struct event *refusal_timer;
   int64_t refusals;
+  struct seccomp_log log;
   bool sandbox_is_dead;
   bool signalled; /* by this host: a first time */
 };
@@ -182,13 +183,24 @@ static void when_report(evutil_socket_t fd, short what, void *argument)
     event_del(self->report);
 }
 
+/* Of what isn't refused outright the filter speaks for the log alone. */
+static void take_refusal(struct supervision *self,
+                         const struct seccomp_refusal *refusal)
+{
+  if (refusal->verdict.action == SECCOMP_REFUSE)
+    run_add_refused_syscall(&self->execution->run,
+                            refusal->name ? refusal->name : "unknown", 1);
+  if (self->execution->request->seccomp_log)
+    seccomp_log_add(&self->log, refusal);
+}
+
 static void when_refused(evutil_socket_t fd, short what, void *argument)
 {
   (void)what;
   struct supervision *self = argument;
-  const char *name = NULL;
+  struct seccomp_refusal refusal;
   cleanup_error struct error *err = NULL;
-  int got = seccomp_notify_answer(fd, &name, &err);
+  int got = seccomp_notify_answer(fd, &refusal, &err);
   if (got < 0) {
     event_del(self->refusal);
     return;
@@ -198,7 +210,7 @@ static void when_refused(evutil_socket_t fd, short what, void *argument)
   if (got == 0 && poll(&polled, 1, 0) > 0)
     event_del(self->refusal);
   if (got > 0)
-    run_add_refused_syscall(&self->execution->run, name, 1);
+    take_refusal(self, &refusal);
   self->refusals += got;
   if (self->refusals > REFUSALS_AT_ONCE) {
     struct timeval pause = milliseconds(REFUSAL_PAUSE_MS);
@@ -375,19 +387,15 @@ static void let_signals_in(void)
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int open_log(const struct execution *execution, const char *name)
-{
-  return openat(execution->run_dir, name,
-                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-}
-
 static int start_stream(struct supervision *self, struct stream *stream,
                         int source_fd, int caller_fd, const char *log_name,
                         struct error **err)
 {
   stream->source_fd = source_fd;
   stream->caller_fd = caller_fd;
-  stream->log_fd = open_log(self->execution, log_name);
+  stream->log_dir = self->execution->run_dir;
+  stream->log_name = log_name;
+  stream->log_fd = -1;
   mask_stream_init(&stream->mask, self->execution->mask);
   stream->when_done = when_stream_done;
   stream->argument = self;
@@ -418,6 +426,8 @@ static void release(struct supervision *self)
   struct run *run = &self->execution->run;
   take_stream(&self->out, &run->stdout_bytes, &run->log_truncated);
   take_stream(&self->err_stream, &run->stderr_bytes, &run->log_truncated);
+  if (self->execution->request->seccomp_log)
+    seccomp_log_finish(&self->log, run);
   for (size_t i = 0; i < self->event_count; i++)
     event_free(self->events[i]);
   event_base_free(self->loop);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "host/format.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* Cuts in place after `count` characters. */
@@ -23,7 +24,9 @@ void table_add(struct table *table, const char *text)
   cleanup_free char *safe = format_safe(text);
   table->cells =
       xreallocarray(table->cells, table->cell_count + 1, sizeof *table->cells);
-  if (format_width(safe) <= TABLE_CELL_MAX) {
+  size_t column = table->cell_count % table->column_count;
+  if (table->columns[column].style == TABLE_WHOLE ||
+      format_width(safe) <= TABLE_CELL_MAX) {
     table->cells[table->cell_count++] = steal_pointer(&safe);
     return;
   }
@@ -46,7 +49,7 @@ static void print_cell(const struct table *table, size_t column,
                        const char *text, int width)
 {
   bool last = column + 1 == table->column_count;
-  if (table->columns[column].right)
+  if (table->columns[column].style == TABLE_RIGHT)
     format_print_padded(text, -width);
   else
     format_print_padded(text, last ? 0 : width);
@@ -71,6 +74,28 @@ void table_print(const struct table *table)
   for (size_t end = table->column_count; end <= table->cell_count;
        end += table->column_count)
     print_row(table, table->cells + end - table->column_count, widths);
+}
+
+static json_t *row_to_json(const struct table *table, char **cells)
+{
+  json_t *object = json_object();
+  for (size_t i = 0; i < table->column_count; i++) {
+    cleanup_free char *key = xstrdup(table->columns[i].title);
+    for (char *letter = key; *letter != '\0'; letter++)
+      *letter = (char)tolower((unsigned char)*letter);
+    json_object_set_new(object, key, json_string(cells[i]));
+  }
+  return object;
+}
+
+json_t *table_to_json(const struct table *table)
+{
+  json_t *rows = json_array();
+  for (size_t end = table->column_count; end <= table->cell_count;
+       end += table->column_count)
+    json_array_append_new(
+        rows, row_to_json(table, table->cells + end - table->column_count));
+  return rows;
 }
 
 void table_release(struct table *table)

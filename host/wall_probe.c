@@ -10,6 +10,7 @@
 #include "sandbox/namespace.h"
 #include "sandbox/scratch.h"
 #include "sandbox/seccomp.h"
+#include "sandbox/subids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,12 +126,10 @@ static unsigned long ranges_end(const char *path)
   char *rest = text;
   for (char *line = strsep(&rest, "\n"); line != NULL;
        line = strsep(&rest, "\n")) {
-    unsigned first, length;
-    const char *colon = strchr(line, ':');
-    if (colon == NULL || sscanf(colon + 1, "%u:%u", &first, &length) != 2)
-      continue;
-    if ((unsigned long)first + length > last)
-      last = (unsigned long)first + length;
+    struct subids range;
+    if (subids_parse(line, &range) &&
+        (unsigned long)range.first + range.count > last)
+      last = (unsigned long)range.first + range.count;
   }
   return last;
 }

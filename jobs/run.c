@@ -43,6 +43,19 @@ static void release_reason(struct run_reason *reason)
   free(reason->refused_syscalls);
 }
 
+static void release_calls(struct run_call_log *log)
+{
+  for (size_t i = 0; i < log->count; i++) {
+    free(log->items[i].name);
+    free(log->items[i].arguments);
+    free(log->items[i].action);
+    free(log->items[i].answer);
+    free(log->items[i].reason);
+    free(log->items[i].instead);
+  }
+  free(log->items);
+}
+
 void run_release(struct run *run)
 {
   free(run->name);
@@ -56,6 +69,7 @@ void run_release(struct run *run)
   free(run->network);
   free(run->library_set);
   release_reason(&run->reason);
+  release_calls(&run->seccomp_log);
   text_list_release(&run->walls_missing);
   text_list_release(&run->env_names);
   text_list_release(&run->secret_names);
@@ -124,6 +138,14 @@ void run_add_refused_syscall(struct run *run, const char *name, int64_t count)
                     sizeof *reason->refused_syscalls);
   reason->refused_syscalls[reason->refused_syscall_count++] =
       (struct run_syscall){.name = xstrdup(name), .count = count};
+}
+
+void run_add_call(struct run *run, const struct run_call *call)
+{
+  struct run_call_log *log = &run->seccomp_log;
+  log->asked = true;
+  log->items = xreallocarray(log->items, log->count + 1, sizeof *log->items);
+  log->items[log->count++] = *call;
 }
 
 int run_meter(struct run *run, struct error **err)

@@ -55,6 +55,24 @@ struct run_syscall {
   int64_t count;
 };
 
+/* A kind of system calls that the policy didn't allow, as --seccomp-log has it.
+ * The words are those of `wafer doctor --explain=seccomp`. */
+struct run_call {
+  char *name;      /* "socket", or "system call 467" */
+  char *arguments; /* "a0 = 0x10, a1 = 0x3": what the policy looks at; or "" */
+  char *action;    /* "refuse", "quiet", "absent" */
+  char *answer;    /* "EPERM", "ENOSYS" */
+  char *reason;
+  char *instead; /* what a script can do; NULL: nothing is known */
+  int64_t count;
+};
+
+struct run_call_log {
+  bool asked; /* else there is nothing in it */
+  struct run_call *items;
+  size_t count;
+};
+
 struct run_reason {
   enum reason_kind kind;
   char *text;         /* one line that a user can act on */
@@ -121,6 +139,7 @@ struct run {
   int64_t exit_status; /* what `wafer run` exits with; -1: not known */
   int64_t signal;      /* that killed the script; 0: none */
   struct run_reason reason;
+  struct run_call_log seccomp_log;
   struct text_list walls_missing; /* names; empty: every wall stood */
 
   struct text_list env_names;
@@ -161,6 +180,9 @@ void run_set_tag(struct run *run, const char *key, const char *value);
 
 /* Adds to the count of a refused system call. */
 void run_add_refused_syscall(struct run *run, const char *name, int64_t count);
+
+/* Adds a call, whose texts become the run's, to seccomp_log. */
+void run_add_call(struct run *run, const struct run_call *call);
 
 /* Computes billed_seconds, micro_dpu_seconds and cost_pico_usd from
  * duration_ns, price and micro_dpu. A run that was never released

@@ -19,6 +19,7 @@ enum field_kind {
   FIELD_REASON_KIND,
   FIELD_TAGS,
   FIELD_SYSCALLS,
+  FIELD_CALLS,
   FIELD_OBJECT, /* `fields` in an object of their own */
 };
 
@@ -139,6 +140,7 @@ static const struct field run_fields[] = {
     FIELD("exit_status", INT64, exit_status),
     FIELD("signal", INT64, signal),
     OBJECT("reason", reason_fields),
+    FIELD("seccomp_log", CALLS, seccomp_log),
     OBJECT("walls", walls_fields),
     FIELD("env_names", LIST, env_names),
     FIELD("secret_names", LIST, secret_names),
@@ -212,6 +214,36 @@ static json_t *syscalls_to_json(const struct run_reason *reason)
   return array;
 }
 
+/* The texts of a struct run_call. */
+static const struct {
+  const char *key;
+  size_t offset;
+} call_texts[] = {
+    {"call", offsetof(struct run_call, name)},
+    {"arguments", offsetof(struct run_call, arguments)},
+    {"action", offsetof(struct run_call, action)},
+    {"answer", offsetof(struct run_call, answer)},
+    {"reason", offsetof(struct run_call, reason)},
+    {"instead", offsetof(struct run_call, instead)},
+};
+
+static json_t *calls_to_json(const struct run_call_log *log)
+{
+  if (!log->asked)
+    return json_null();
+  json_t *array = made(json_array());
+  for (size_t i = 0; i < log->count; i++) {
+    json_t *object = made(json_object());
+    for (size_t j = 0; j < ARRAY_LENGTH(call_texts); j++) {
+      const void *text = (const char *)&log->items[i] + call_texts[j].offset;
+      put(object, call_texts[j].key, text_to_json(*(char *const *)text));
+    }
+    put(object, "count", json_integer(log->items[i].count));
+    push(array, object);
+  }
+  return array;
+}
+
 static json_t *fields_to_json(const struct field *fields,
                               const struct run *run);
 
@@ -237,6 +269,8 @@ static json_t *field_to_json(const struct field *field, const struct run *run)
     return tags_to_json(run);
   case FIELD_SYSCALLS:
     return syscalls_to_json(member);
+  case FIELD_CALLS:
+    return calls_to_json(member);
   case FIELD_OBJECT:
     return fields_to_json(field->fields, run);
   default:
@@ -351,6 +385,37 @@ static bool syscalls_of_json(const json_t *json, struct run *run)
   return json_is_array(json);
 }
 
+/* Only `instead` may be null. */
+static bool call_of_json(const json_t *json, struct run_call *call)
+{
+  const json_t *count = json_object_get(json, "count");
+  call->count = json_integer_value(count);
+  for (size_t i = 0; i < ARRAY_LENGTH(call_texts); i++) {
+    void *text = (char *)call + call_texts[i].offset;
+    if (!text_of_json(json_object_get(json, call_texts[i].key), text))
+      return false;
+  }
+  return json_is_integer(count) && call->name != NULL &&
+         call->arguments != NULL && call->action != NULL &&
+         call->answer != NULL && call->reason != NULL;
+}
+
+/* Each is added before it is read, so that the run frees it. */
+static bool calls_of_json(const json_t *json, struct run *run)
+{
+  size_t i;
+  json_t *item;
+  struct run_call_log *log = &run->seccomp_log;
+  json_array_foreach(json, i, item)
+  {
+    run_add_call(run, &(struct run_call){0});
+    if (!call_of_json(item, &log->items[log->count - 1]))
+      return false;
+  }
+  log->asked = json_is_array(json);
+  return log->asked || json_is_null(json);
+}
+
 static bool scalar_of_json(const struct field *field, const json_t *json,
                            void *member)
 {
@@ -372,6 +437,7 @@ static bool scalar_of_json(const struct field *field, const json_t *json,
   case FIELD_LIST:
   case FIELD_TAGS:
   case FIELD_SYSCALLS:
+  case FIELD_CALLS:
   case FIELD_OBJECT:
   default:
     abort();
@@ -396,6 +462,8 @@ static int field_of_json(const struct field *field, json_t *json,
     good = tags_of_json(json, run);
   else if (field->kind == FIELD_SYSCALLS)
     good = syscalls_of_json(json, run);
+  else if (field->kind == FIELD_CALLS)
+    good = calls_of_json(json, run);
   else
     good = scalar_of_json(field, json, member);
   if (!good)

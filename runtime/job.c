@@ -10,7 +10,7 @@
 #include "runtime/python.h"
 #include "runtime/spec.h"
 #include "runtime/zygote_fds.h"
-#include "sandbox/landlock.h"
+#include "sandbox/landlock_table.h"
 #include "sandbox/namespace.h"
 #include "sandbox/network.h"
 #include "sandbox/privileges.h"
@@ -40,7 +40,6 @@ struct job {
   struct spec spec;
   int trees[FD_MESSAGE_MAX]; /* see struct park */
   size_t tree_count;
-  int scratch_fd;
   int network_fd;                   /* a network namespace to join, or -1 */
   int cgroup_fds[CGROUP_FILES_MAX]; /* files to enter the cgroup by */
   struct error *rooms_error;
@@ -108,14 +107,11 @@ static int receive_placed(struct job *job, struct error **err)
   if (placed.text_count < sizeof job->park)
     return error_make(err, EPROTO, "PLACED came without its text");
   memcpy(&job->park, placed.text, sizeof job->park);
-  size_t others = job->park.cgroup_files + (job->park.has_scratch ? 1 : 0);
-  if (placed.fd_count < others || job->park.cgroup_files > CGROUP_FILES_MAX)
+  size_t others = job->park.cgroup_files;
+  if (placed.fd_count < others || others > CGROUP_FILES_MAX)
     return error_make(err, EPROTO, "PLACED came without its descriptors");
   size_t trees = placed.fd_count - others;
-  if (job->park.has_scratch)
-    job->scratch_fd = placed.fds[trees];
-  memcpy(job->cgroup_fds, placed.fds + placed.fd_count - job->park.cgroup_files,
-         job->park.cgroup_files * sizeof *job->cgroup_fds);
+  memcpy(job->cgroup_fds, placed.fds + trees, others * sizeof *job->cgroup_fds);
   for (size_t i = 0; i < trees; i++)
     job->trees[job->tree_count++] = placed.fds[i];
   return clone_trees(job, &placed, err);
@@ -158,13 +154,12 @@ static int make_rooms(struct job *job, struct error **err)
     return -1;
   struct rootfs_options options = {
       .python_tree = job->tree_count > 0 ? job->trees[0] : -1,
-      .scratch_fd = job->scratch_fd,
+      .has_scratch = job->park.has_scratch,
       .scratch_bytes = job->park.scratch_bytes,
       .host_network = job->park.host_network,
   };
   if (rootfs_build(&options, err) < 0 || rootfs_enter(err) < 0)
     return -1;
-  fd_close(&job->scratch_fd);
   fd_close(&job->trees[0]);
   return 0;
 }
@@ -198,6 +193,21 @@ static int start_python_and_make_rooms(struct job *job, struct error **err)
   return -1;
 }
 
+/* It takes the host longest to make, so it comes last. */
+static int take_scratch(const struct park *park, struct error **err)
+{
+  struct message scratch;
+  if (!park->has_scratch)
+    return 0;
+  if (message_expect(SOCKET_FD, MESSAGE_SCRATCH, &scratch, err) < 0)
+    return -1;
+  int attached = scratch.fd_count == 1
+                     ? rootfs_attach(scratch.fds[0], "/tmp", false, err)
+                     : error_make(err, EPROTO, "SCRATCH came without a mount");
+  message_close(&scratch);
+  return attached;
+}
+
 static int park(struct job *job, struct error **err)
 {
   if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
@@ -205,7 +215,7 @@ static int park(struct job *job, struct error **err)
     return -1;
   /* From here on this process's memory and time count as the run's. */
   if (enter_cgroup(job->cgroup_fds, job->park.cgroup_files, err) < 0 ||
-      become_root(&job->park, err) < 0)
+      become_root(&job->park, err) < 0 || take_scratch(&job->park, err) < 0)
     return -1;
   /* After the cgroup: its namespace begins where the process stands. */
   if (unshare(CLONE_NEWCGROUP) < 0)
@@ -288,29 +298,13 @@ static int limit(const struct spec_limits *limits, struct error **err)
 
 static int restrict_files(const struct spec *spec, struct error **err)
 {
-  static const struct landlock_rule always[] = {
-      /* All that the root shows may be read: it is made for that. What lies
-       * outside it, however reached, may not. */
-      {"/", LANDLOCK_READ, false},
-      {"/usr", LANDLOCK_READ_EXEC, false},
-      {"/bin", LANDLOCK_READ_EXEC, true},
-      {"/lib", LANDLOCK_READ_EXEC, true},
-      {"/lib64", LANDLOCK_READ_EXEC, true},
-      {"/dev", LANDLOCK_DEVICE, false},
-      {"/dev/shm", LANDLOCK_READ_WRITE, false},
-      {"/tmp", LANDLOCK_READ_WRITE, false},
-  };
-  struct landlock_rule rules[ARRAY_LENGTH(always) + FD_MESSAGE_MAX];
-  memcpy(rules, always, sizeof always);
-  size_t count = ARRAY_LENGTH(always);
+  struct landlock_rule rules[LANDLOCK_ROWS_MAX + FD_MESSAGE_MAX];
   if (!spec->landlock)
     return 0;
+  size_t count = landlock_rules_of_all(rules);
   for (size_t i = 0; i < spec->mount_count; i++)
-    rules[count++] = (struct landlock_rule){
-        .path = spec->mounts[i].path,
-        .access = spec->mounts[i].read_only ? LANDLOCK_READ_EXEC
-                                            : LANDLOCK_READ_WRITE,
-    };
+    rules[count++] =
+        landlock_rule_of_mount(spec->mounts[i].path, spec->mounts[i].read_only);
   return landlock_apply(rules, count, err);
 }
 
@@ -324,10 +318,11 @@ static int close_others(const struct spec *spec, struct error **err)
   return 0;
 }
 
-static int start_filter(struct error **err)
+static int start_filter(const struct spec *spec, struct error **err)
 {
   cleanup_fd int listener = -1;
-  if (seccomp_load(true, &listener, err) < 0)
+  if (seccomp_load(spec->seccomp_log ? SECCOMP_LOGGED : SECCOMP_LISTENED,
+                   &listener, err) < 0)
     return -1;
   struct message started = {
       .kind = MESSAGE_STARTED, .fds = {listener}, .fd_count = 1};
@@ -360,7 +355,7 @@ static int enter(struct job *job, struct error **err)
   if (privileges_set_dumpable(err) < 0)
     return -1;
   /* Last, since each step above needs a call that the filter refuses. */
-  return start_filter(err);
+  return start_filter(&job->spec, err);
 }
 
 static void report_failure(const struct error *failure)
@@ -374,7 +369,7 @@ static void report_failure(const struct error *failure)
 
 void job_main(const int *fds)
 {
-  struct job job = {.scratch_fd = -1, .network_fd = -1};
+  struct job job = {.network_fd = -1};
   struct error *err = NULL;
   if (shed_zygote(fds, &err) < 0 || park(&job, &err) < 0 ||
       enter(&job, &err) < 0) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -171,8 +172,13 @@ int zygote_keep(struct zygote *zygote, int fd, struct error **err)
   return message_send(zygote->command_fd, &keep, err);
 }
 
+/* Its end takes a while (unmounting), and the host's own is near: a batch
+ * process that wakes up waits for whoever runs (sched(7)). */
 void zygote_stop(struct zygote *zygote)
 {
+  struct sched_param none = {0};
+  if (zygote->pid != 0)
+    sched_setscheduler(zygote->pid, SCHED_BATCH, &none);
   fd_close(&zygote->command_fd);
   zygote->pid = 0;
 }
@@ -276,7 +282,7 @@ int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
   struct park park = {
       .own_ids = place->ids.own,
       .host_network = place->host_network,
-      .has_scratch = place->scratch_fd >= 0,
+      .has_scratch = place->has_scratch,
       .cgroup_files = (uint8_t)place->cgroup_count,
       .scratch_bytes = place->scratch_bytes,
   };
@@ -290,11 +296,17 @@ int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
            place->tree_paths_count);
   if (place->python_tree >= 0)
     placed.fds[placed.fd_count++] = place->python_tree;
-  if (place->scratch_fd >= 0)
-    placed.fds[placed.fd_count++] = place->scratch_fd;
   for (size_t i = 0; i < place->cgroup_count; i++)
     placed.fds[placed.fd_count++] = place->cgroup_fds[i];
   return message_send(sandbox->job_fd, &placed, err);
+}
+
+int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
+                         struct error **err)
+{
+  struct message scratch = {
+      .kind = MESSAGE_SCRATCH, .fds = {mount_fd}, .fd_count = 1};
+  return message_send(sandbox->job_fd, &scratch, err);
 }
 
 int sandbox_await_parked(struct sandbox *sandbox,
@@ -338,8 +350,14 @@ int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
   return 0;
 }
 
+/* DONE is taken first: a socket that is closed with a message unread resets the
+ * other end, which then never sees what was sent to it (unix(7)). */
 int sandbox_booked(const struct sandbox *sandbox, struct error **err)
 {
+  struct message done;
+  if (message_expect(sandbox->keeper_fd, MESSAGE_DONE, &done, err) < 0)
+    return -1;
+  message_close(&done);
   return message_send_plain(sandbox->keeper_fd, MESSAGE_BOOKED, 0, err);
 }
 

@@ -79,9 +79,9 @@ int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
 struct sandbox_place {
   struct namespace_ids ids;
   bool host_network;
-  int scratch_fd; /* a detached mount for /tmp, or -1 */
-  uint64_t scratch_bytes;
-  const int *cgroup_fds; /* files to enter the cgroup by */
+  bool has_scratch;       /* sandbox_give_scratch follows; else /tmp is */
+  uint64_t scratch_bytes; /* memory, at most this much */
+  const int *cgroup_fds;  /* files to enter the cgroup by */
   size_t cgroup_count;
   int python_tree;        /* real root: a detached mount; else -1, and */
   const char *tree_paths; /* a plain user: struct park's list of paths */
@@ -92,6 +92,10 @@ struct sandbox_place {
 int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
                   struct error **err);
 
+/* Gives it a detached mount for /tmp, which stays the caller's, too. */
+int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
+                         struct error **err);
+
 /* Waits until it has; `version` becomes its interpreter's. */
 int sandbox_await_parked(struct sandbox *sandbox,
                          char version[PYTHON_VERSION_SIZE], struct error **err);
@@ -101,7 +105,8 @@ int sandbox_await_parked(struct sandbox *sandbox,
 int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
                     size_t fd_count, int64_t *released_ns, struct error **err);
 
-/* Tells the keeper that its record isn't needed any more. */
+/* Tells the keeper, which is done or dead, that its record isn't needed any
+ * more. */
 int sandbox_booked(const struct sandbox *sandbox, struct error **err);
 
 /* Has the keeper pass a signal on. */

@@ -23,7 +23,7 @@ pkglibexec_PROGRAMS += wafer-python.so
 wafer_python_so_SOURCES = \
   base/error.c base/mem.c \
   runtime/python.c runtime/python_module.h
-nodist_wafer_python_so_SOURCES = runtime/wafer_bootstrap.inc
+nodist_wafer_python_so_SOURCES = runtime/frozen.inc
 wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
   -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
 wafer_python_so_CFLAGS = $(AM_CFLAGS) -fPIC
@@ -39,16 +39,20 @@ wafer_keeper_CFLAGS = -std=gnu11 $(WAFER_CFLAGS)
 wafer_keeper_LDFLAGS = $(WAFER_LDFLAGS) -static
 wafer_keeper_LDADD =
 
+# What an interpreter imports to decode UTF-8, before all else.
+FROZEN_MODULES = encodings encodings.aliases encodings.utf_8
+
 # By the very version that will read it.
 PYTHON_PROGRAM = /usr/bin/python$(PYTHON_VERSION)
 EXTRA_DIST += runtime/freeze.py runtime/python/wafer_bootstrap.py
-BUILT_SOURCES += runtime/wafer_bootstrap.inc
-CLEANFILES += runtime/wafer_bootstrap.inc
-runtime/wafer_bootstrap.inc: runtime/freeze.py \
+BUILT_SOURCES += runtime/frozen.inc
+CLEANFILES += runtime/frozen.inc
+runtime/frozen.inc: runtime/freeze.py \
     runtime/python/wafer_bootstrap.py
 	$(AM_V_GEN)$(MKDIR_P) runtime && $(PYTHON_PROGRAM) -I \
 	  $(srcdir)/runtime/freeze.py \
-	  $(srcdir)/runtime/python/wafer_bootstrap.py >$@.tmp && mv $@.tmp $@
+	  $(srcdir)/runtime/python/wafer_bootstrap.py $(FROZEN_MODULES) >$@.tmp && \
+	mv $@.tmp $@
 
 # What a job imports; compiled, as no job can write a .pyc there.
 awsgluedir = $(pkgdatadir)/python/awsglue

@@ -16,9 +16,11 @@
  *   │◀── FORKED {pidfd} ──────────│◀─ (execs) ──────┘                 │
  *   │◀── HELLO (its pid by SO_PASSCRED) ──────────────────────────────│
  *   │─── RECORD {result file} ─────────────────────▶│                 │
- *   │  id maps, cgroup, scratch     (starts the interpreter, if cold) │
- *   │─── PLACED {package, scratch, cgroup files} text: struct park ──▶│
- *   │                                 enters its cgroup; mounts, net  │
+ *   │  id maps, cgroup              (starts the interpreter, if cold) │
+ *   │─── PLACED {package, cgroup files} text: struct park ───────────▶│
+ *   │                                                    net, mounts  │
+ *   │─── SCRATCH {mount for /tmp} ───────────────────────────────────▶│
+ *   │                                             enters its cgroup   │
  *   │◀── PARKED ──────────────────────────────────────────────────────│
  *   │  (a pool may hold it here)                                      │
  *   │─── SPEC {spec, files, mounts} ── the release: billing begins ──▶│
@@ -49,6 +51,7 @@ enum message_kind {
   MESSAGE_KEEP,   /* to the zygote: a descriptor to hold until it ends */
   MESSAGE_HELLO,
   MESSAGE_PLACED, /* text: a struct park */
+  MESSAGE_SCRATCH,
   MESSAGE_PARKED, /* text: Python's version */
   MESSAGE_SPEC,
   MESSAGE_STARTED,
@@ -121,8 +124,8 @@ enum fork_fd {
 struct park {
   uint8_t own_ids;      /* struct namespace_ids */
   uint8_t host_network; /* no network namespace of its own */
-  uint8_t has_scratch;  /* one descriptor is a mount for /tmp; then come */
-  uint8_t cgroup_files; /* so many, which are the last */
+  uint8_t has_scratch;  /* SCRATCH follows */
+  uint8_t cgroup_files; /* so many descriptors, which are the last */
   uint64_t scratch_bytes;
 };
 
@@ -136,6 +139,7 @@ struct park {
  *   limits     {memory_bytes, scratch_bytes, pids_max, cpu_s, has_cgroup,
  *              own_ids}
  *   landlock   bool
+ *   seccomp_log  bool: the host hears of every call that isn't allowed
  *   python     {argv [text], env {name: text}, name, script, libs [{name,
  *              file}], files}: script and file are indices of files, and files
  *              is their count */

@@ -73,7 +73,9 @@ static int share_out(const struct message *message, struct spec *spec,
   size_t next = 1;
   size_t trees =
       (size_t)json_integer_value(json_object_get(spec->root, "tree_count"));
-  if (message->fd_count < next + trees + spec->secret_count)
+  /* Apart, since a number that makes no sense could make the sum wrap. */
+  size_t others = message->fd_count - next;
+  if (trees > others || spec->secret_count > others - trees)
     return damaged(err);
   for (size_t i = 0; i < trees; i++)
     spec->trees[spec->tree_count++] = message->fds[next++];
@@ -102,6 +104,7 @@ int spec_read(const struct message *message, struct spec *spec,
   explicit_bzero(text, count);
   spec->python = json_object_get(spec->root, "python");
   spec->landlock = json_is_true(json_object_get(spec->root, "landlock"));
+  spec->seccomp_log = json_is_true(json_object_get(spec->root, "seccomp_log"));
   if (!json_is_object(spec->python))
     return damaged(err);
   read_limits(json_object_get(spec->root, "limits"), &spec->limits);

@@ -34,6 +34,7 @@ struct spec {
   json_t *root;
   const json_t *python;
   bool landlock;
+  bool seccomp_log;
   struct spec_limits limits;
   struct spec_mount mounts[FD_MESSAGE_MAX];
   size_t mount_count;

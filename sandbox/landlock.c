@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,6 +55,33 @@ static const uint64_t access_rights[] = {
     [LANDLOCK_READ_WRITE] = FS_READ | FS_WRITE | LANDLOCK_ACCESS_FS_EXECUTE |
                             FS_MAKE | FS_REMOVE | LANDLOCK_ACCESS_FS_REFER,
 };
+
+struct landlock_text landlock_access_text(enum landlock_access access)
+{
+  static const struct {
+    uint64_t rights;
+    const char *word;
+  } words[] = {
+      {LANDLOCK_ACCESS_FS_READ_FILE, "read "},
+      {LANDLOCK_ACCESS_FS_READ_DIR, "list "},
+      {LANDLOCK_ACCESS_FS_EXECUTE, "execute "},
+      {LANDLOCK_ACCESS_FS_WRITE_FILE, "write "},
+      {LANDLOCK_ACCESS_FS_TRUNCATE, "truncate "},
+      {FS_MAKE, "make "},
+      {FS_REMOVE, "remove "},
+      {LANDLOCK_ACCESS_FS_REFER, "move "},
+      {LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK, "mknod "},
+      {LANDLOCK_ACCESS_FS_IOCTL_DEV, "ioctl "},
+  };
+  struct landlock_text made = {""};
+  char *to = made.text;
+  for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+    if (access_rights[access] & words[i].rights)
+      to = stpcpy(to, words[i].word);
+  if (to != made.text)
+    to[-1] = '\0';
+  return made;
+}
 
 /* Every right that an ABI knows: bits 0 to 12 came with the first. */
 static uint64_t rights_of_abi(int abi)

@@ -39,6 +39,12 @@ struct landlock_rule {
   bool optional; /* the rule is skipped where the path does not exist */
 };
 
+/* The rights of an access in words: "read list execute". */
+struct landlock_text {
+  char text[96];
+};
+struct landlock_text landlock_access_text(enum landlock_access access);
+
 /* The kernel's Landlock ABI, 1 or more; or -1 where the kernel has none or it
  * is off (lsm= on the kernel's command line). */
 int landlock_abi(struct error **err);

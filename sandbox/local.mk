@@ -3,16 +3,20 @@ libsandbox_a_SOURCES = \
   sandbox/cgroup.c sandbox/cgroup.h sandbox/cgroup_backend.h \
   sandbox/cgroup_none.c sandbox/cgroup_read.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c \
   sandbox/landlock.c sandbox/landlock.h \
+  sandbox/landlock_table.c sandbox/landlock_table.h \
   sandbox/limits.h \
   sandbox/namespace.c sandbox/namespace.h \
   sandbox/network.c sandbox/network.h \
   sandbox/privileges.c sandbox/privileges.h \
   sandbox/rlimits.c sandbox/rlimits.h \
   sandbox/rootfs.c sandbox/rootfs.h \
+  sandbox/rootfs_table.c sandbox/rootfs_table.h \
   sandbox/scratch.c sandbox/scratch.h \
   sandbox/seccomp.c sandbox/seccomp.h \
+  sandbox/seccomp_arguments.c sandbox/seccomp_calls.c sandbox/seccomp_table.h \
+  sandbox/seccomp_explain.c sandbox/seccomp_explain.h \
   sandbox/seccomp_notify.c sandbox/seccomp_notify.h \
-  sandbox/subids.c
+  sandbox/subids.c sandbox/subids.h
 nodist_libsandbox_a_SOURCES = \
   sandbox/seccomp_filter.inc sandbox/seccomp_names.inc
 

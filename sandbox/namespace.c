@@ -15,6 +15,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const struct namespace_row namespace_rows[] = {
+    {"user", CLONE_NEWUSER, "its ids and capabilities count here alone"},
+    {"pid", CLONE_NEWPID, "sees and signals its own processes alone"},
+    {"mnt", CLONE_NEWNS, "its own root; the host's is taken off"},
+    {"ipc", CLONE_NEWIPC, "its own System V objects and POSIX queues"},
+    {"uts", CLONE_NEWUTS, "its own host name, wafer"},
+    {"net", CLONE_NEWNET, "no interface but lo; not with --network host"},
+    {"cgroup", CLONE_NEWCGROUP, "sees no group above its own; made in it"},
+};
+
+const size_t namespace_rows_count = ARRAY_LENGTH(namespace_rows);
+
 #ifdef __SANITIZE_ADDRESS__
 #  include <sanitizer/asan_interface.h>
 /* The child marked its frames, on the shared stack, as out of bounds, and left

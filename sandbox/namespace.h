@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Every namespace that a sandbox has of its own from its first moment. The
@@ -22,6 +23,16 @@ enum {
                     | 0x08000000 /* CLONE_NEWIPC */
                     | 0x04000000 /* CLONE_NEWUTS */
 };
+
+/* The namespaces of a sandbox, a reason a row. */
+struct namespace_row {
+  const char *name; /* as in /proc/self/ns */
+  unsigned flag;    /* CLONE_NEW… */
+  const char *reason;
+};
+
+extern const struct namespace_row namespace_rows[];
+extern const size_t namespace_rows_count;
 
 /* Runs `child` (argument) in a new process with `flags`, on the caller's own
  * stack and memory, and waits until it execs or ends. `child` must not return.

@@ -16,14 +16,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* NOROOT: uid 0 gains nothing by exec. NO_SETUID_FIXUP: ids and capabilities
- * are independent, and so a change of one never gives the other. KEEP_CAPS
- * stays off. All are locked. */
-#define SECUREBITS                                                             \
-  (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |             \
-   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED)
-#define SECUREBITS_NO_AMBIENT                                                  \
-  (SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+const struct privileges_bit privileges_bits[] = {
+    {"noroot", SECBIT_NOROOT | SECBIT_NOROOT_LOCKED,
+     "uid 0 gains nothing by exec"},
+    {"no_setuid_fixup", SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED,
+     "ids and capabilities are independent: a change of one gives no other"},
+    {"keep_caps off", SECBIT_KEEP_CAPS_LOCKED,
+     "no capability outlives a change of ids"},
+    {"no_cap_ambient_raise",
+     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+     "no capability is handed on by exec"},
+};
+
+const size_t privileges_bits_count = ARRAY_LENGTH(privileges_bits);
 
 enum { CAPABILITIES_MAX = 64 }; /* the sets are 64 bits wide in the kernel */
 
@@ -76,8 +81,11 @@ static int limit_bounding_set(uint64_t kept, struct error **err)
   return 0;
 }
 
-static int lock_securebits(int wanted, struct error **err)
+static int lock_securebits(struct error **err)
 {
+  int wanted = 0;
+  for (size_t i = 0; i < privileges_bits_count; i++)
+    wanted |= (int)privileges_bits[i].bits;
   int now = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
   if (now < 0)
     return error_errno(err, "read the securebits");
@@ -151,7 +159,7 @@ int privileges_drop(uid_t uid, gid_t gid, struct error **err)
     return -1;
   if (clear_ambient(err) < 0)
     return -1;
-  if (lock_securebits(SECUREBITS | SECUREBITS_NO_AMBIENT, err) < 0)
+  if (lock_securebits(err) < 0)
     return -1;
   if (change_ids(uid, gid, err) < 0)
     return -1;
@@ -185,7 +193,7 @@ int privileges_keep_only(const int *capabilities, size_t count,
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilities[i], 0, 0) < 0)
       return error_errno(err, "keep capability %d over exec", capabilities[i]);
   }
-  if (lock_securebits(SECUREBITS | SECUREBITS_NO_AMBIENT, err) < 0)
+  if (lock_securebits(err) < 0)
     return -1;
   return write_sets(kept, err);
 }

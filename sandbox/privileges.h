@@ -13,6 +13,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The securebits that are set and locked (capabilities(7)), a reason a row. */
+struct privileges_bit {
+  const char *name;
+  unsigned bits;
+  const char *reason;
+};
+
+extern const struct privileges_bit privileges_bits[];
+extern const size_t privileges_bits_count;
+
 /* Becomes uid and gid (real, effective, saved; file-system ids follow) with no
  * supplementary group and no capability in any set, bounding set included, and
  * with securebits locked so that no exec and no id change gives one back.

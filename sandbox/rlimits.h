@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* RLIMITS_KEEP in a field leaves that limit as it was inherited. */
@@ -26,6 +27,34 @@ struct rlimits {
 };
 
 enum { RLIMITS_OPEN_FILES_SOFT = 1024, RLIMITS_OPEN_FILES_DEFAULT = 4096 };
+
+/* Which member of struct rlimits bounds a limit beside the row's own values. */
+enum rlimits_member {
+  RLIMITS_NONE,
+  RLIMITS_OPEN_FILES,
+  RLIMITS_FILE_BYTES,
+  RLIMITS_PROCESSES,
+  RLIMITS_MEMORY, /* with no cgroup */
+  RLIMITS_CPU,    /* with no cgroup */
+};
+
+struct rlimits_row {
+  const char *name;
+  int resource; /* RLIMIT_…, setrlimit(2) */
+  enum rlimits_member member;
+  uint64_t soft;
+  uint64_t hard;
+  const char *reason;
+};
+
+extern const struct rlimits_row rlimits_rows[];
+extern const size_t rlimits_rows_count;
+
+/* What a row comes to. RLIMITS_KEEP lowers nothing. */
+uint64_t rlimits_soft(const struct rlimits_row *row,
+                      const struct rlimits *wanted);
+uint64_t rlimits_hard(const struct rlimits_row *row,
+                      const struct rlimits *wanted);
 
 /* Sets every limit of the calling process; children inherit them. A limit is
  * only ever lowered: where the inherited hard limit is below the wanted one,

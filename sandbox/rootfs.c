@@ -3,6 +3,7 @@
 #include "sandbox/rootfs.h"
 
 #include "base/fd.h"
+#include "sandbox/rootfs_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,82 +39,8 @@ static int sys_mount_setattr(int mount_fd, unsigned flags, uint64_t set)
 }
 
 /* Where the tree is put together: a folder that every Linux system has, and
- * that no entry below comes from. Only this mount namespace sees it. */
+ * that no row of the table comes from. Only this mount namespace sees it. */
 #define STAGE "/sys"
-
-enum entry_kind {
-  ENTRY_DIR,    /* an empty folder */
-  ENTRY_SYSTEM, /* the host's folder, bound read-only; its link, if it is one */
-  ENTRY_FILE,   /* the host's file, bound read-only */
-  ENTRY_DEVICE, /* the host's device, bound */
-  ENTRY_TEXT,   /* a file with this text */
-  ENTRY_LINK,   /* a symbolic link to this text */
-};
-
-enum entry_when { ALWAYS, IF_THERE, IF_NETWORK };
-
-struct entry {
-  enum entry_kind kind;
-  enum entry_when when;
-  const char *path; /* relative to the root; the source is the same */
-  const char *text;
-};
-
-/* All that a job sees of the machine, apart from /proc, /tmp and its mounts. */
-static const struct entry entries[] = {
-    {ENTRY_DIR, ALWAYS, "usr", NULL},
-    {ENTRY_DIR, ALWAYS, "usr/share", NULL},
-    {ENTRY_DIR, ALWAYS, "etc", NULL},
-    {ENTRY_DIR, ALWAYS, "etc/ssl", NULL},
-    {ENTRY_DIR, ALWAYS, "dev", NULL},
-    {ENTRY_DIR, ALWAYS, "dev/shm", NULL},
-    {ENTRY_DIR, ALWAYS, "proc", NULL},
-    {ENTRY_DIR, ALWAYS, "tmp", NULL},
-    {ENTRY_DIR, ALWAYS, "run", NULL},
-    {ENTRY_DIR, ALWAYS, "run/secrets", NULL},
-    {ENTRY_DIR, ALWAYS, "opt", NULL},
-    {ENTRY_DIR, ALWAYS, "opt/wafer", NULL},
-    {ENTRY_DIR, ALWAYS, "opt/wafer/python", NULL},
-    {ENTRY_DIR, ALWAYS, "var", NULL},
-    {ENTRY_LINK, ALWAYS, "var/tmp", "../tmp"},
-    /* programs, and the libraries of both them and Python */
-    {ENTRY_SYSTEM, ALWAYS, "usr/bin", NULL},
-    {ENTRY_SYSTEM, ALWAYS, "usr/lib", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "usr/lib64", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "bin", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "lib", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "lib64", NULL},
-    {ENTRY_FILE, IF_THERE, "etc/ld.so.cache", NULL},
-    /* links in /usr/bin point through it */
-    {ENTRY_SYSTEM, IF_THERE, "etc/alternatives", NULL},
-    /* zoneinfo, and the certificates that ssl.create_default_context loads */
-    {ENTRY_SYSTEM, IF_THERE, "usr/share/zoneinfo", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "etc/ssl/certs", NULL},
-    {ENTRY_FILE, IF_THERE, "etc/ssl/openssl.cnf", NULL},
-    {ENTRY_SYSTEM, IF_THERE, "usr/share/ca-certificates", NULL},
-    /* getpwuid, getgrgid, localhost */
-    {ENTRY_TEXT, ALWAYS, "etc/passwd",
-     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
-     "job:x:1000:1000:job:/tmp:/bin/sh\n"
-     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-    {ENTRY_TEXT, ALWAYS, "etc/group",
-     "root:x:0:\njob:x:1000:\nnogroup:x:65534:\n"},
-    {ENTRY_TEXT, ALWAYS, "etc/hosts",
-     "127.0.0.1 localhost wafer\n::1 localhost\n"},
-    {ENTRY_TEXT, ALWAYS, "etc/nsswitch.conf",
-     "passwd: files\ngroup: files\nhosts: files dns\n"},
-    {ENTRY_FILE, IF_NETWORK, "etc/resolv.conf", NULL},
-    /* no terminal, no disk, no kernel interface */
-    {ENTRY_DEVICE, ALWAYS, "dev/null", NULL},
-    {ENTRY_DEVICE, ALWAYS, "dev/zero", NULL},
-    {ENTRY_DEVICE, ALWAYS, "dev/full", NULL},
-    {ENTRY_DEVICE, ALWAYS, "dev/random", NULL},
-    {ENTRY_DEVICE, ALWAYS, "dev/urandom", NULL},
-    {ENTRY_LINK, ALWAYS, "dev/fd", "/proc/self/fd"},
-    {ENTRY_LINK, ALWAYS, "dev/stdin", "/proc/self/fd/0"},
-    {ENTRY_LINK, ALWAYS, "dev/stdout", "/proc/self/fd/1"},
-    {ENTRY_LINK, ALWAYS, "dev/stderr", "/proc/self/fd/2"},
-};
 
 static int make_file(int root_fd, const char *path, const char *text,
                      struct error **err)
@@ -126,91 +53,81 @@ static int make_file(int root_fd, const char *path, const char *text,
   return fd_write_all(fd, text, strlen(text), err);
 }
 
-/* Binds the host's /path. MOUNT_ATTR_NODEV is left out for a device. */
-static int bind_host(int root_fd, const struct entry *entry, struct error **err)
+/* Binds the host's /path. */
+static int bind_host(int root_fd, const struct rootfs_row *row,
+                     struct error **err)
 {
   char source[PATH_MAX];
-  snprintf(source, sizeof source, "/%s", entry->path);
+  snprintf(source, sizeof source, "/%s", row->path);
   cleanup_fd int tree =
       sys_open_tree(source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   if (tree < 0)
     return error_errno(err, "open %s to bind it", source);
-  uint64_t attributes = MOUNT_ATTR_NOSUID;
-  attributes |= entry->kind == ENTRY_DEVICE
-                    ? MOUNT_ATTR_NOEXEC
-                    : MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV;
-  if (sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0)
+  if (sys_mount_setattr(tree, AT_RECURSIVE, rootfs_attributes(row->kind)) < 0)
     return error_errno(err, "restrict the mount of %s", source);
-  if (sys_move_mount(tree, root_fd, entry->path) < 0)
+  if (sys_move_mount(tree, root_fd, row->path) < 0)
     return error_errno(err, "mount %s", source);
+  return 0;
+}
+
+static int make_folder(int root_fd, const char *path, struct error **err)
+{
+  if (mkdirat(root_fd, path, 0755) < 0)
+    return error_errno(err, "make /%s", path);
+  return 0;
+}
+
+static int make_link(int root_fd, const char *path, const char *target,
+                     struct error **err)
+{
+  if (symlinkat(target, root_fd, path) < 0)
+    return error_errno(err, "make /%s", path);
   return 0;
 }
 
 /* A system folder that is a link on the host (a merged /usr) is the same link
  * inside. */
-static int make_system(int root_fd, const struct entry *entry,
+static int make_system(int root_fd, const struct rootfs_row *row,
                        struct error **err)
 {
   char source[PATH_MAX], target[PATH_MAX];
-  snprintf(source, sizeof source, "/%s", entry->path);
+  snprintf(source, sizeof source, "/%s", row->path);
   ssize_t length = readlink(source, target, sizeof target - 1);
   if (length > 0) {
     target[length] = '\0';
-    if (symlinkat(target, root_fd, entry->path) < 0)
-      return error_errno(err, "make /%s", entry->path);
-    return 0;
+    return make_link(root_fd, row->path, target, err);
   }
-  if (mkdirat(root_fd, entry->path, 0755) < 0)
-    return error_errno(err, "make /%s", entry->path);
-  return bind_host(root_fd, entry, err);
+  if (make_folder(root_fd, row->path, err) < 0)
+    return -1;
+  return bind_host(root_fd, row, err);
 }
 
-static bool entry_is_wanted(const struct entry *entry, bool host_network)
+/* Sets each "name=value" of the options, which are separated by commas. */
+static int set_options(int fs, const char *type, const char *options,
+                       struct error **err)
 {
-  char source[PATH_MAX];
-  struct stat status;
-  snprintf(source, sizeof source, "/%s", entry->path);
-  if (entry->when == IF_NETWORK && !host_network)
-    return false;
-  return entry->when == ALWAYS || lstat(source, &status) == 0;
-}
-
-static int make_entry(int root_fd, const struct entry *entry,
-                      struct error **err)
-{
-  switch (entry->kind) {
-  case ENTRY_DIR:
-    if (mkdirat(root_fd, entry->path, 0755) < 0)
-      return error_errno(err, "make /%s", entry->path);
-    return 0;
-  case ENTRY_LINK:
-    if (symlinkat(entry->text, root_fd, entry->path) < 0)
-      return error_errno(err, "make /%s", entry->path);
-    return 0;
-  case ENTRY_TEXT:
-    return make_file(root_fd, entry->path, entry->text, err);
-  case ENTRY_SYSTEM:
-    return make_system(root_fd, entry, err);
-  case ENTRY_FILE:
-  case ENTRY_DEVICE:
-  default:
-    if (make_file(root_fd, entry->path, "", err) < 0)
-      return -1;
-    return bind_host(root_fd, entry, err);
+  char copy[128];
+  snprintf(copy, sizeof copy, "%s", options);
+  char *rest = copy;
+  for (char *name = strsep(&rest, ","); name != NULL;
+       name = strsep(&rest, ",")) {
+    char *value = strchr(name, '=');
+    *value++ = '\0';
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, name, value, 0) < 0)
+      return error_errno(err, "%s: %s=%s", type, name, value);
   }
+  return 0;
 }
 
 /* A new file system of `type`, as a detached mount. */
-static int new_mount(const char *type, const char *const options[][2],
-                     uint64_t attributes, struct error **err)
+static int new_mount(const char *type, const char *options, uint64_t attributes,
+                     struct error **err)
 {
   cleanup_fd int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
   if (fs < 0)
     return error_errno(err, "fsopen %s", type);
-  for (size_t i = 0; options != NULL && options[i][0] != NULL; i++)
-    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0],
-                options[i][1], 0) < 0)
-      return error_errno(err, "%s: %s=%s", type, options[i][0], options[i][1]);
+  if (options != NULL && set_options(fs, type, options, err) < 0)
+    return -1;
   if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return error_errno(err, "make a %s file system", type);
   int mount_fd =
@@ -220,12 +137,24 @@ static int new_mount(const char *type, const char *const options[][2],
   return mount_fd;
 }
 
+/* Puts a detached mount at a folder that is made for it. */
 static int place_mount(int root_fd, const char *path, int mount_fd,
                        struct error **err)
 {
+  if (make_folder(root_fd, path, err) < 0)
+    return -1;
   if (sys_move_mount(mount_fd, root_fd, path) < 0)
     return error_errno(err, "mount /%s", path);
   return 0;
+}
+
+static int make_file_system(int root_fd, const struct rootfs_row *row,
+                            const char *type, const char *options,
+                            struct error **err)
+{
+  cleanup_fd int mount_fd =
+      new_mount(type, options, rootfs_attributes(row->kind), err);
+  return mount_fd < 0 ? -1 : place_mount(root_fd, row->path, mount_fd, err);
 }
 
 uint64_t rootfs_memory_tmp_bytes(uint64_t scratch_bytes)
@@ -236,41 +165,71 @@ uint64_t rootfs_memory_tmp_bytes(uint64_t scratch_bytes)
   return half < scratch_bytes ? half : scratch_bytes;
 }
 
-static int mount_memory_tmp(int root_fd, uint64_t scratch_bytes,
-                            struct error **err)
+/* A scratch of the host's is attached later. */
+static int make_scratch(int root_fd, const struct rootfs_row *row,
+                        const struct rootfs_options *options,
+                        struct error **err)
 {
-  char size[32];
-  snprintf(size, sizeof size, "%" PRIu64,
-           rootfs_memory_tmp_bytes(scratch_bytes));
-  const char *const options[][2] = {
-      {"mode", "1777"}, {"size", size}, {NULL, NULL}};
-  cleanup_fd int mount_fd =
-      new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-  return mount_fd < 0 ? -1 : place_mount(root_fd, "tmp", mount_fd, err);
+  if (options->has_scratch)
+    return make_folder(root_fd, row->path, err);
+  char text[64];
+  snprintf(text, sizeof text, "%s,size=%" PRIu64, row->text,
+           rootfs_memory_tmp_bytes(options->scratch_bytes));
+  return make_file_system(root_fd, row, "tmpfs", text, err);
 }
 
-/* /proc shows this sandbox's processes alone: it is made in its pid namespace.
- * /dev/shm is where POSIX semaphores and shared memory live (shm_overview(7));
- * what is in it counts as the job's memory. */
-static int mount_virtual(int root_fd, struct error **err)
+static bool is_wanted(const struct rootfs_row *row, bool host_network)
 {
-  const char *const shm_options[][2] = {
-      {"mode", "1777"}, {"size", "50%"}, {NULL, NULL}};
-  uint64_t attributes =
-      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  cleanup_fd int proc = new_mount("proc", NULL, attributes, err);
-  if (proc < 0 || place_mount(root_fd, "proc", proc, err) < 0)
-    return -1;
-  cleanup_fd int shm = new_mount("tmpfs", shm_options, attributes, err);
-  return shm < 0 ? -1 : place_mount(root_fd, "dev/shm", shm, err);
+  char source[PATH_MAX];
+  struct stat status;
+  if (row->when == ROOTFS_ALWAYS)
+    return true;
+  if (row->when == ROOTFS_IF_ASKED ||
+      (row->when == ROOTFS_IF_NETWORK && !host_network))
+    return false;
+  snprintf(source, sizeof source, "/%s", row->path);
+  return lstat(source, &status) == 0;
 }
 
-static int mount_root(struct error **err)
+static int make_row(int root_fd, const struct rootfs_row *row,
+                    const struct rootfs_options *options, struct error **err)
 {
-  const char *const options[][2] = {
-      {"mode", "755"}, {"size", "4m"}, {"nr_inodes", "1024"}, {NULL, NULL}};
+  switch (row->kind) {
+  case ROOTFS_FOLDER:
+    return make_folder(root_fd, row->path, err);
+  case ROOTFS_TEXT:
+    return make_file(root_fd, row->path, row->text, err);
+  case ROOTFS_LINK:
+    return make_link(root_fd, row->path, row->text, err);
+  case ROOTFS_SYSTEM:
+    return make_system(root_fd, row, err);
+  case ROOTFS_FILE:
+  case ROOTFS_DEVICE:
+    if (make_file(root_fd, row->path, "", err) < 0)
+      return -1;
+    return bind_host(root_fd, row, err);
+  case ROOTFS_PROC:
+    return make_file_system(root_fd, row, "proc", row->text, err);
+  case ROOTFS_MEMORY:
+    return make_file_system(root_fd, row, "tmpfs", row->text, err);
+  case ROOTFS_SCRATCH:
+    return make_scratch(root_fd, row, options, err);
+  case ROOTFS_TREE_RO:
+    return place_mount(root_fd, row->path, options->python_tree, err);
+  case ROOTFS_ROOT:
+  case ROOTFS_TREE_RW:
+  case ROOTFS_KIND_COUNT:
+  default:
+    return error_make(err, EINVAL, "no way to make /%s", row->path);
+  }
+}
+
+/* It is sealed when all is in it: rootfs_seal. */
+static int mount_root(const struct rootfs_row *row, struct error **err)
+{
   cleanup_fd int mount_fd =
-      new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+      new_mount("tmpfs", row->text,
+                rootfs_attributes(row->kind) & ~MOUNT_ATTR_RDONLY, err);
   if (mount_fd < 0)
     return -1;
   if (sys_move_mount(mount_fd, AT_FDCWD, STAGE) < 0)
@@ -287,10 +246,8 @@ int rootfs_clone(const char *path, bool read_only, struct error **err)
       sys_open_tree(path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (tree < 0)
     return error_errno(err, "mount %s", path);
-  uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  if (read_only)
-    attributes |= MOUNT_ATTR_RDONLY;
-  if (sys_mount_setattr(tree, 0, attributes) < 0)
+  enum rootfs_kind kind = read_only ? ROOTFS_TREE_RO : ROOTFS_TREE_RW;
+  if (sys_mount_setattr(tree, 0, rootfs_attributes(kind)) < 0)
     return error_errno(err, "restrict the mount of %s", path);
   return steal_fd(&tree);
 }
@@ -303,20 +260,14 @@ int rootfs_build(const struct rootfs_options *options, struct error **err)
   if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private,
               sizeof private) < 0)
     return error_errno(err, "make the sandbox's mounts private");
-  cleanup_fd int root_fd = mount_root(err);
+  cleanup_fd int root_fd = mount_root(&rootfs_rows[0], err);
   if (root_fd < 0)
     return -1;
-  for (size_t i = 0; i < ARRAY_LENGTH(entries); i++)
-    if (entry_is_wanted(&entries[i], options->host_network) &&
-        make_entry(root_fd, &entries[i], err) < 0)
+  for (size_t i = 1; i < rootfs_rows_count; i++)
+    if (is_wanted(&rootfs_rows[i], options->host_network) &&
+        make_row(root_fd, &rootfs_rows[i], options, err) < 0)
       return -1;
-  if (mount_virtual(root_fd, err) < 0 ||
-      place_mount(root_fd, ROOTFS_PYTHON_DIR + 1, options->python_tree, err) <
-          0)
-    return -1;
-  if (options->scratch_fd < 0)
-    return mount_memory_tmp(root_fd, options->scratch_bytes, err);
-  return place_mount(root_fd, "tmp", options->scratch_fd, err);
+  return 0;
 }
 
 /* pivot_root(".", ".") stacks the old root over the new one at the same place

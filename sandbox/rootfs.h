@@ -24,10 +24,10 @@
 #define ROOTFS_PYTHON_DIR "/opt/wafer/python"
 
 struct rootfs_options {
-  int python_tree; /* a detached mount for ROOTFS_PYTHON_DIR */
-  int scratch_fd;  /* a detached mount for /tmp, or -1: then /tmp is in
-                             memory, as large as rootfs_memory_tmp_bytes has
-                             it (the wall is missing) */
+  int python_tree;  /* a detached mount for ROOTFS_PYTHON_DIR */
+  bool has_scratch; /* rootfs_attach will put one at /tmp; else that is in
+                       memory, as large as rootfs_memory_tmp_bytes has it
+                       (the wall is missing) */
   uint64_t scratch_bytes;
   bool host_network; /* adds what name resolution needs */
 };

@@ -3,6 +3,7 @@
 #include "sandbox/scratch.h"
 
 #include "base/fd.h"
+#include "sandbox/rootfs_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,9 +196,8 @@ static int mount_ext4(const char *device, struct error **err)
       return error_errno(err, "scratch: mount option %s", flags[i]);
   if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return error_errno(err, "scratch: mount %s", device);
-  int mount_fd =
-      (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME);
+  int mount_fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+                              (unsigned)rootfs_attributes(ROOTFS_SCRATCH));
   if (mount_fd < 0)
     return error_errno(err, "scratch: fsmount");
   return mount_fd;

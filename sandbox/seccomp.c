@@ -11,23 +11,30 @@
 
 #include "sandbox/seccomp_filter.inc"
 
-int seccomp_load(bool with_listener, int *listener_fd, struct error **err)
+int seccomp_load(enum seccomp_form form, int *listener_fd, struct error **err)
 {
+  static const struct {
+    const struct sock_filter *filter;
+    unsigned short length;
+    unsigned flags;
+  } programs[] = {
+      [SECCOMP_ALONE] = {filter_alone, ARRAY_LENGTH(filter_alone), 0},
+      [SECCOMP_LISTENED] = {filter_with_listener,
+                            ARRAY_LENGTH(filter_with_listener),
+                            SECCOMP_FILTER_FLAG_NEW_LISTENER},
+      [SECCOMP_LOGGED] = {filter_with_log, ARRAY_LENGTH(filter_with_log),
+                          SECCOMP_FILTER_FLAG_NEW_LISTENER},
+  };
   /* The kernel copies the program; its type is not const for history's sake. */
-  struct sock_fprog alone = {
-      .len = ARRAY_LENGTH(filter_alone),
-      .filter = (struct sock_filter *)(uintptr_t)filter_alone,
+  struct sock_fprog program = {
+      .len = programs[form].length,
+      .filter = (struct sock_filter *)(uintptr_t)programs[form].filter,
   };
-  struct sock_fprog listened = {
-      .len = ARRAY_LENGTH(filter_with_listener),
-      .filter = (struct sock_filter *)(uintptr_t)filter_with_listener,
-  };
-  unsigned flags = with_listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
-  long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
-                    with_listener ? &listened : &alone);
+  long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, programs[form].flags,
+                    &program);
   if (fd < 0)
     return error_errno(err, "load the system-call filter");
-  if (with_listener)
+  if (form != SECCOMP_ALONE)
     *listener_fd = (int)fd;
   return 0;
 }

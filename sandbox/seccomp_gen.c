@@ -1,6 +1,6 @@
 /* Compiles the system-call policy (seccomp_table.h) when the project is built.
  *
- *   seccomp_gen filter > seccomp_filter.inc   two programs for seccomp (2)
+ *   seccomp_gen filter > seccomp_filter.inc   three programs for seccomp (2)
  *   seccomp_gen names > seccomp_names.inc     system-call names by number
  *
  * libseccomp writes the programs; its default action is to refuse, since what
@@ -36,6 +36,7 @@ enum {
 struct policy {
   scmp_filter_ctx filter;
   uint32_t refuse;       /* libseccomp's action of a refused call */
+  bool logs;             /* it is that of any call that isn't allowed */
   bool known[CALLS_MAX]; /* has a row */
   int highest;           /* number that has a row */
 };
@@ -51,6 +52,8 @@ static void release_filter(scmp_filter_ctx *filter)
 static uint32_t action_of(const struct policy *policy,
                           enum seccomp_action action)
 {
+  if (policy->logs && action != SECCOMP_ALLOW)
+    return policy->refuse;
   switch (action) {
   case SECCOMP_ALLOW:
     return SCMP_ACT_ALLOW;
@@ -126,7 +129,8 @@ static int add_gaps(struct policy *policy, struct error **err)
   for (int number = 0; number < policy->highest; number++) {
     if (policy->known[number])
       continue;
-    int failed = add_rule(policy, SCMP_ACT_ERRNO(ENOSYS), number, 0, NULL);
+    int failed =
+        add_rule(policy, action_of(policy, SECCOMP_ABSENT), number, 0, NULL);
     if (failed != 0)
       return error_make(err, -failed, "number %d: %s", number,
                         strerror(-failed));
@@ -172,7 +176,7 @@ static void print_instruction(const struct sock_filter *instruction)
 /* Another architecture and the x32 numbers are left to libseccomp's part,
  * which kills. A jump counts from the next instruction; END is libseccomp's
  * first. */
-static void print_prologue(int highest)
+static void print_prologue(const struct policy *policy)
 {
   enum { END = 6 };
   const struct sock_filter prologue[END] = {
@@ -180,8 +184,10 @@ static void print_prologue(int highest)
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, END - 2),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, END - 4, 0),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)highest, 0, END - 5),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)policy->highest, 0,
+               END - 5),
+      BPF_STMT(BPF_RET | BPF_K, policy->logs ? SECCOMP_RET_USER_NOTIF
+                                             : SECCOMP_RET_ERRNO | ENOSYS),
   };
   for (size_t i = 0; i < END; i++)
     print_instruction(&prologue[i]);
@@ -204,7 +210,7 @@ static int print_program(const struct policy *policy, const char *name,
     return error_wrap(err, "the program of %s", name);
 
   printf("static const struct sock_filter %s[] = {\n", name);
-  print_prologue(policy->highest);
+  print_prologue(policy);
   struct sock_filter instruction;
   for (size_t at = 0; at + sizeof instruction <= count;
        at += sizeof instruction) {
@@ -215,9 +221,10 @@ static int print_program(const struct policy *policy, const char *name,
   return 0;
 }
 
-static int compile(const char *name, uint32_t refuse, struct error **err)
+static int compile(const char *name, uint32_t refuse, bool logs,
+                   struct error **err)
 {
-  struct policy policy = {.refuse = refuse};
+  struct policy policy = {.refuse = refuse, .logs = logs};
   cleanup_filter scmp_filter_ctx filter = seccomp_init(refuse);
   if (filter == NULL)
     return error_make(err, EINVAL, "libseccomp made no filter for %s", name);
@@ -232,9 +239,10 @@ static int print_filters(struct error **err)
   int failed = seccomp_api_set(API_LEVEL);
   if (failed != 0)
     return error_make(err, -failed, "libseccomp is older than 2.5");
-  if (compile("filter_with_listener", SCMP_ACT_NOTIFY, err) < 0)
+  if (compile("filter_with_listener", SCMP_ACT_NOTIFY, false, err) < 0 ||
+      compile("filter_with_log", SCMP_ACT_NOTIFY, true, err) < 0)
     return -1;
-  return compile("filter_alone", SCMP_ACT_ERRNO(EPERM), err);
+  return compile("filter_alone", SCMP_ACT_ERRNO(EPERM), false, err);
 }
 
 static void print_names(void)

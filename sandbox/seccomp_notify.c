@@ -26,9 +26,11 @@ static size_t room_for(size_t ours, size_t kernels)
   return ours > kernels ? ours : kernels;
 }
 
-/* Returns 1 with the notification's id and number, 0 where there is none. */
+/* Returns 1 with the notification's id, number and registers, 0 where there is
+ * none. */
 static int receive(int listener_fd, const struct seccomp_notif_sizes *sizes,
-                   uint64_t *id, int *number, struct error **err)
+                   uint64_t *id, struct seccomp_refusal *refusal,
+                   struct error **err)
 {
   /* RECV blocks where nothing waits, whatever the descriptor's flags. */
   struct pollfd waiting = {.fd = listener_fd, .events = POLLIN};
@@ -46,33 +48,43 @@ static int receive(int listener_fd, const struct seccomp_notif_sizes *sizes,
     return error_errno(err, "receive a refused call");
   }
   *id = request->id;
-  *number = request->data.nr;
+  refusal->number = request->data.nr;
+  for (size_t i = 0; i < SECCOMP_ARGUMENTS_MAX; i++)
+    refusal->arguments[i] = (uint32_t)request->data.args[i];
   return 1;
 }
 
-int seccomp_notify_answer(int listener_fd, const char **name,
+/* The filter asked, so the call isn't allowed, whatever the tables say. */
+static void judge(struct seccomp_refusal *refusal)
+{
+  refusal->name = seccomp_call_name(refusal->number);
+  refusal->verdict = seccomp_judge(refusal->name, refusal->arguments);
+  if (refusal->verdict.action == SECCOMP_ALLOW)
+    refusal->verdict =
+        (struct seccomp_verdict){SECCOMP_REFUSE, "the filter refused it", NULL};
+}
+
+int seccomp_notify_answer(int listener_fd, struct seccomp_refusal *refusal,
                           struct error **err)
 {
   struct seccomp_notif_sizes sizes;
   if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
     return error_errno(err, "ask for the size of a notification");
   uint64_t id = 0;
-  int number = -1;
-  int received = receive(listener_fd, &sizes, &id, &number, err);
+  int received = receive(listener_fd, &sizes, &id, refusal, err);
   if (received <= 0)
     return received;
 
+  judge(refusal);
   size_t room =
       room_for(sizeof(struct seccomp_notif_resp), sizes.seccomp_notif_resp);
   cleanup_free struct seccomp_notif_resp *answer = xcalloc(1, room);
   answer->id = id;
-  answer->error = -EPERM;
+  answer->error = -seccomp_action_errno(refusal->verdict.action);
   if (ioctl(listener_fd, SECCOMP_IOCTL_NOTIF_SEND, answer) < 0) {
     if (errno == ENOENT)
       return 0;
     return error_errno(err, "answer a refused call");
   }
-  const char *known = seccomp_call_name(number);
-  *name = known != NULL ? known : "unknown";
   return 1;
 }

@@ -1,8 +1,9 @@
 #include "config.h"
 
-#include "sandbox/namespace.h"
+#include "sandbox/subids.h"
 
 #include "base/fd.h"
+#include "sandbox/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,19 +13,41 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Subordinate ids of a plain user: /etc/subuid and /etc/subgid, subuid(5). */
-
-struct id_range {
-  unsigned first;
-  unsigned count;
-};
-
 enum { SUBID_FILE_MAX_BYTES = 1 << 20 };
+
+/* Digits alone, up to `end`; strtoul takes a sign and blanks as well. */
+static bool parse_id(const char *text, char end, uint32_t *id,
+                     const char **next)
+{
+  uint64_t number = 0;
+  size_t digits = strspn(text, "0123456789");
+  for (size_t i = 0; i < digits && number <= UINT32_MAX; i++)
+    number = number * 10 + (uint64_t)(text[i] - '0');
+  *id = (uint32_t)number;
+  *next = text + digits + 1;
+  return digits > 0 && number <= UINT32_MAX && text[digits] == end;
+}
+
+bool subids_parse(const char *line, struct subids *subids)
+{
+  const char *next = line + strcspn(line, ":");
+  *subids =
+      (struct subids){.owner = line, .owner_length = (size_t)(next - line)};
+  return *next == ':' && parse_id(next + 1, ':', &subids->first, &next) &&
+         parse_id(next, '\0', &subids->count, &next) && subids->count > 0 &&
+         subids->count <= UINT32_MAX - subids->first;
+}
+
+static bool is_owner(const struct subids *subids, const char *name)
+{
+  return strlen(name) == subids->owner_length &&
+         strncmp(name, subids->owner, subids->owner_length) == 0;
+}
 
 /* Finds the first range of two or more ids in `file` that belongs to `user`,
  * named or by number. */
 static int find_range(const char *file, const struct passwd *user,
-                      struct id_range *range, struct error **err)
+                      struct subids *range, struct error **err)
 {
   cleanup_free char *text = NULL;
   size_t count;
@@ -35,20 +58,15 @@ static int find_range(const char *file, const struct passwd *user,
   snprintf(number, sizeof number, "%u", user->pw_uid);
   char *rest = text;
   for (char *line = strsep(&rest, "\n"); line != NULL;
-       line = strsep(&rest, "\n")) {
-    const char *owner = strsep(&line, ":");
-    if (line == NULL ||
-        (strcmp(owner, user->pw_name) != 0 && strcmp(owner, number) != 0))
-      continue;
-    if (sscanf(line, "%u:%u", &range->first, &range->count) == 2 &&
-        range->count >= 2)
+       line = strsep(&rest, "\n"))
+    if (subids_parse(line, range) && range->count >= 2 &&
+        (is_owner(range, user->pw_name) || is_owner(range, number)))
       return 0;
-  }
   return error_make(err, ENOENT, "%s gives user %s no ids", file,
                     user->pw_name);
 }
 
-static int find_ranges(struct id_range *uids, struct id_range *gids,
+static int find_ranges(struct subids *uids, struct subids *gids,
                        struct error **err)
 {
   const struct passwd *user = getpwuid(getuid());
@@ -60,7 +78,7 @@ static int find_ranges(struct id_range *uids, struct id_range *gids,
   return 0;
 }
 
-static unsigned pick(const struct id_range *range, pid_t pid)
+static unsigned pick(const struct subids *range, pid_t pid)
 {
   unsigned pairs = range->count >= 2 ? range->count / 2 : 1;
   return range->first + 2U * ((unsigned)pid % pairs);
@@ -79,7 +97,7 @@ int namespace_ids_of_user(pid_t pid, bool own, struct namespace_ids *ids,
     };
     return 0;
   }
-  struct id_range uids = {0}, gids = {0};
+  struct subids uids = {0}, gids = {0};
   if (find_ranges(&uids, &gids, err) < 0)
     return -1;
   *ids = (struct namespace_ids){
@@ -95,7 +113,7 @@ bool namespace_has_subordinate_ids(const char **why)
 {
   const char *reason = NULL;
   cleanup_error struct error *err = NULL;
-  struct id_range uids, gids;
+  struct subids uids, gids;
   if (access("/usr/bin/newuidmap", X_OK) != 0 ||
       access("/usr/bin/newgidmap", X_OK) != 0)
     reason = "newuidmap and newgidmap are not installed";

@@ -37,12 +37,14 @@ check_PROGRAMS += \
   tests/unit/test_run \
   tests/unit/test_seccomp \
   tests/unit/test_seccomp_programs \
+  tests/unit/test_seccomp_table \
   tests/unit/test_settings \
   tests/unit/test_size \
   tests/unit/test_spec \
   tests/unit/test_state \
   tests/unit/test_store \
   tests/unit/test_store_faults \
+  tests/unit/test_wall_tables \
   tests/unit/test_walls
 endif
 
@@ -55,6 +57,8 @@ tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c tests/unit/books.h
 tests_unit_test_seccomp_SOURCES = tests/unit/test_seccomp.c $(SECCOMP_CHILD)
 tests_unit_test_seccomp_programs_SOURCES = \
   tests/unit/test_seccomp_programs.c $(SECCOMP_CHILD)
+tests_unit_test_seccomp_table_SOURCES = \
+  tests/unit/test_seccomp_table.c $(SECCOMP_CHILD)
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/books.h
 tests_unit_test_store_faults_SOURCES = \
   tests/unit/test_store_faults.c tests/unit/books.h

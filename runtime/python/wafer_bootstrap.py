@@ -24,8 +24,15 @@ INTERRUPTED = -1
 # The builtins that scripts expect of site.
 builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
 builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
-builtins.copyright = _sitebuiltins._Printer("copyright", sys.copyright)
 builtins.help = _sitebuiltins._Helper()
+# Made without its __init__, which imports os to look for a longer text.
+builtins.copyright = object.__new__(_sitebuiltins._Printer)
+vars(builtins.copyright).update(
+    _Printer__name="copyright",
+    _Printer__data=sys.copyright,
+    _Printer__lines=None,
+    _Printer__filenames=[],
+)
 
 
 def run(spec, files, report_fd, stack_signal, execute):
@@ -117,23 +124,30 @@ def _importable(path):
 
 
 def _unpack_wheel(path, target):
-    """Unpacks a wheel, its purelib and platlib data beside the rest."""
+    """Unpacks a wheel, its purelib and platlib data beside the rest.
+
+    extractall takes "..", a leading "/" and what it can't write out of a
+    member's name, and makes plain files and folders alone.
+    """
     import os
     import shutil
     import zipfile
 
+    os.mkdir(target)
     try:
         with zipfile.ZipFile(path) as wheel:
             wheel.extractall(target)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        for name in os.listdir(target):
+            if name.endswith(".data"):
+                for part in ("purelib", "platlib"):
+                    extra = os.path.join(target, name, part)
+                    if os.path.isdir(extra):
+                        shutil.copytree(extra, target, dirs_exist_ok=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # of zipfile, shutil, zlib, lzma, bz2, struct
         name = os.path.basename(path)
         raise ImportError(f"{name} can't be unpacked: {error}") from None
-    for name in os.listdir(target):
-        if name.endswith(".data"):
-            for part in ("purelib", "platlib"):
-                extra = os.path.join(target, name, part)
-                if os.path.isdir(extra):
-                    shutil.copytree(extra, target, dirs_exist_ok=True)
     return target
 
 

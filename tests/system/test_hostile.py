@@ -282,7 +282,8 @@ while True:
 def test_report_pipe_at_full_speed(wafer, hostile):
     """What the host reads of it is at most 64 KiB, whatever it says."""
     script = """
-text = b"E\\x1fx\\x1fy\\x1f1\\x1fz\\nThread 0x1\\n  File \\"a\\", line 1\\n" * 999
+text = b"E\\x1fx\\x1fy\\x1f1\\x1fz\\n"
+text += b"Thread 0x1\\n  File \\"a\\", line 1\\n" * 999
 while True:
     os.write(1023, text)
 """

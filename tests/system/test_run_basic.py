@@ -355,3 +355,21 @@ def test_help_and_version(wafer):
         " name tag report quiet allow-missing"
     ).split():
         assert f"--{option}" in options
+
+
+def test_the_interpreter_finds_its_codecs_and_builtins(wafer):
+    """Some of encodings is part of the program, and site isn't imported."""
+    script = """\
+        import sys
+        assert "os" not in sys.modules
+        import encodings, encodings.latin_1
+        print(encodings.__file__, encodings.latin_1.__file__)
+        print("\\u00e9".encode("cp1252"), "\\u00e9".encode("utf_8"))
+        print(repr(copyright).splitlines()[0], "|", quit)
+        """
+    lines = wafer.run(script).check(0, "SUCCEEDED").lines
+    folder = "/usr/lib/python3.11/encodings"
+    assert lines[0] == f"{folder}/__init__.py {folder}/latin_1.py"
+    assert lines[1] == "b'\\xe9' b'\\xc3\\xa9'"
+    assert lines[2].startswith("Copyright (c) 2001-")
+    assert lines[2].endswith("| Use quit() or Ctrl-D (i.e. EOF) to exit")

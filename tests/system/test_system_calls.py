@@ -139,6 +139,165 @@ def test_many_refused_calls(wafer):
     assert call == {"name": "unshare", "count": 300}
 
 
+QUIET = {
+    "sync": (162,),
+    "mbind": (237, 0, 0, 99, 0, 0, 0),
+    "socket": (41, 16, 3, 0),  # of AF_NETLINK
+}
+
+
+def logged(outcome):
+    """The log of the report: {call: row}, which has no two of one call."""
+    rows = outcome.report["seccomp_log"]
+    found = {row["call"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def run_logged(wafer, calls):
+    """Makes the calls, which mustn't notice that they are logged."""
+    outcome = wafer.run(CALL, "--seccomp-log", argv=[json.dumps(calls)])
+    lines = [line.split("|") for line in outcome.check().lines]
+    answers = {name: (int(value), int(code)) for name, value, code in lines}
+    assert answers == results(wafer, calls)[0]
+    return logged(outcome), outcome
+
+
+@pytest.mark.parametrize(
+    "calls, action, answer",
+    [
+        (REFUSED, "refuse", "EPERM"),
+        (QUIET, "quiet", "EPERM"),
+        (
+            {name: ABSENT[name] for name in ABSENT if name != "unknown"},
+            "absent",
+            "ENOSYS",
+        ),
+    ],
+    ids=["refused", "quiet", "absent"],
+)
+def test_the_log_names_each_call(wafer, calls, action, answer):
+    found, outcome = run_logged(wafer, calls)
+    assert found.keys() == calls.keys()
+    text = outcome.stderr.decode()
+    for name, row in found.items():
+        assert (row["action"], row["answer"]) == (action, answer), row
+        assert row["count"] == 1 and row["reason"]
+        assert f"wafer:   {action} {name} " in text
+    refused = outcome.reason["refused_syscalls"]
+    assert {call["name"] for call in refused} == (
+        set(calls) if action == "refuse" else set()
+    )
+
+
+def test_the_log_tells_arguments_apart(wafer):
+    logs = wafer.run(
+        CALL, "--seccomp-log", argv=[json.dumps(REFUSED_ARGUMENTS)]
+    ).report["seccomp_log"]
+    sockets = {row["arguments"] for row in logs if row["call"] == "socket"}
+    assert sockets == {
+        "a0 = 0x11, a1 = 0x3, a2 = 0",
+        "a0 = 0x28, a1 = 0x1, a2 = 0",
+        "a0 = 0x2, a1 = 0x3, a2 = 0x1",
+    }
+    # Of TIOCSTI with high bits the kernel, and so the log, sees the low half.
+    ioctls = {row["arguments"]: row for row in logs if row["call"] == "ioctl"}
+    assert ioctls["a1 = 0x5412"]["count"] == 2
+    assert sum(row["count"] for row in logs) == len(REFUSED_ARGUMENTS)
+
+
+def test_the_log_of_an_unknown_number(wafer):
+    found, _ = run_logged(wafer, {"unknown": (9999,)})
+    assert found.keys() == {"system call 9999"}
+
+
+def test_the_log_says_what_is_harmless(wafer):
+    """libc tries clone3 for each thread, and falls back."""
+    script = """\
+        import threading
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+        """
+    outcome = wafer.run(script, "--seccomp-log").check(0, "SUCCEEDED")
+    assert outcome.lines == ["from a thread"]
+    row = logged(outcome)["clone3"]
+    assert row["action"] == "absent"
+    assert "nothing is lost" in row["instead"]
+
+
+def test_the_log_comes_before_the_bill(wafer):
+    script = """\
+        import os, sys
+        print("the script's own", file=sys.stderr)
+        os.sync()
+        """
+    outcome = wafer.run(script, "--seccomp-log").check(0, "SUCCEEDED")
+    lines = outcome.stderr.decode().splitlines()
+    assert lines[0] == "the script's own"
+    assert lines[1].startswith("wafer: seccomp log: 1 kind of ")
+    assert lines[2].startswith("wafer:   quiet sync × 1, EPERM: ")
+    assert "os.fsync" in lines[2]
+    assert outcome.bill
+    quiet = wafer.run(script, "--seccomp-log", "--quiet")
+    assert quiet.stderr == b"the script's own\n"
+    assert logged(quiet).keys() == {"sync"}
+
+
+def test_an_empty_log_and_none(wafer):
+    outcome = wafer.run("pass", "--seccomp-log").check(0, "SUCCEEDED")
+    assert outcome.report["seccomp_log"] == []
+    assert "wafer: seccomp log: every system call was allowed" in (
+        outcome.messages
+    )
+    outcome = wafer.run("pass").check(0, "SUCCEEDED")
+    assert outcome.report["seccomp_log"] is None
+    assert "seccomp log" not in outcome.stderr.decode()
+
+
+def test_the_log_is_kept(wafer):
+    outcome = wafer.run("import os; os.sync()", "--seccomp-log")
+    kept = wafer.record(outcome.report["id"])
+    assert kept["seccomp_log"] == outcome.report["seccomp_log"]
+    shown = wafer.call("show", outcome.report["id"]).check().stdout.decode()
+    assert any(
+        line.split() == ["seccomp", "log", "quiet", "sync", "×", "1"]
+        for line in shown.splitlines()
+    )
+
+
+FLOOD = """\
+import ctypes, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+first, last = int(sys.argv[1]), int(sys.argv[2])
+end = time.monotonic() + 2
+def flood(at):
+    while time.monotonic() < end:
+        assert libc.syscall(at) == -1
+        at = at + 1 if at < last else first
+threads = [threading.Thread(target=flood, args=(first,)) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_a_flood_costs_the_host_nothing(wafer):
+    """After the first 1000 an answer comes each 10 ms: so few calls are made,
+    however many the job would make, and the log has few kinds of them."""
+    outcome = wafer.run(FLOOD, "--seccomp-log", argv=["5000", "500000"])
+    outcome.check(0, "SUCCEEDED")
+    rows = outcome.report["seccomp_log"]
+    made = sum(row["count"] for row in rows)
+    wall_s = outcome.report["duration_ns"] / 1e9
+    assert 1000 <= made <= 1000 + 100 * wall_s + 8 + 1
+    assert len(rows) <= 128 + 1
+    others = rows[-1]
+    assert others["call"] == "others"
+    assert others["count"] == made - sum(row["count"] for row in rows[:-1])
+
+
 MACHINE_CODE = """\
 import ctypes, mmap
 page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE |

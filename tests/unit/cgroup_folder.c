@@ -39,22 +39,14 @@ static const char *const files_of_v1[] = {
 };
 
 static const char *const files_of_v2[] = {
-    "cgroup.procs",
-    "cgroup.subtree_control",
-    "cgroup.kill",
-    "cpu.max",
-    "cpu.stat",
-    "memory.max",
-    "memory.high",
-    "memory.swap.max",
-    "memory.peak",
-    "memory.oom.group",
-    "memory.events",
-    "memory.stat",
-    "io.stat",
-    "pids.max",
-    "pids.events",
-    NULL,
+    "cgroup.procs",  "cgroup.subtree_control",
+    "cgroup.kill",   "cpu.max",
+    "cpu.stat",      "memory.max",
+    "memory.high",   "memory.swap.max",
+    "memory.peak",   "memory.oom.group",
+    "memory.events", "memory.stat",
+    "io.stat",       "pids.max",
+    "pids.events",   NULL,
 };
 
 const struct limits folder_small_limits = {

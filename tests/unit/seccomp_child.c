@@ -4,7 +4,6 @@
 
 #include "base/fd.h"
 #include "sandbox/privileges.h"
-#include "sandbox/seccomp.h"
 #include "sandbox/seccomp_notify.h"
 
 #include <setjmp.h>
@@ -19,14 +18,13 @@
 
 enum { QUIET_TIMEOUT_MS = 60000 };
 
-void load_or_exit(int socket_fd)
+void load_or_exit(enum seccomp_form form, int socket_fd)
 {
   struct error *err = NULL;
   int listener_fd = -1;
-  if (privileges_no_new(&err) < 0 ||
-      seccomp_load(socket_fd >= 0, &listener_fd, &err) < 0)
+  if (privileges_no_new(&err) < 0 || seccomp_load(form, &listener_fd, &err) < 0)
     _exit(CHILD_BROKEN);
-  if (socket_fd < 0)
+  if (form == SECCOMP_ALONE)
     return;
   char byte = 'x';
   struct fd_message message = {
@@ -55,15 +53,18 @@ static void supervise(int listener_fd, struct outcome *outcome)
     if (!(event.revents & POLLIN))
       return;
     struct error *err = NULL;
-    const char *name = NULL;
-    int answered = seccomp_notify_answer(listener_fd, &name, &err);
+    struct seccomp_refusal refusal;
+    int answered = seccomp_notify_answer(listener_fd, &refusal, &err);
     assert_true(answered >= 0);
     if (answered == 1 && outcome->refused_count < REFUSED_MAX)
-      outcome->refused[outcome->refused_count++] = name;
+      outcome->refused[outcome->refused_count++] =
+          refusal.name != NULL ? refusal.name : "unknown";
   }
 }
 
-struct outcome run_supervised(child_function *function, const void *argument)
+static struct outcome run_listened(enum seccomp_form form,
+                                   child_function *function,
+                                   const void *argument)
 {
   struct outcome outcome = {0};
   int pair[2];
@@ -72,7 +73,7 @@ struct outcome run_supervised(child_function *function, const void *argument)
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
-    load_or_exit(pair[1]);
+    load_or_exit(form, pair[1]);
     function(argument);
     _exit(CHILD_BROKEN);
   }
@@ -85,13 +86,23 @@ struct outcome run_supervised(child_function *function, const void *argument)
   return outcome;
 }
 
+struct outcome run_supervised(child_function *function, const void *argument)
+{
+  return run_listened(SECCOMP_LISTENED, function, argument);
+}
+
+struct outcome run_logged(child_function *function, const void *argument)
+{
+  return run_listened(SECCOMP_LOGGED, function, argument);
+}
+
 struct outcome run_alone(child_function *function, const void *argument)
 {
   struct outcome outcome = {0};
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
-    load_or_exit(-1);
+    load_or_exit(SECCOMP_ALONE, -1);
     function(argument);
     _exit(CHILD_BROKEN);
   }

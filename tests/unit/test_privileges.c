@@ -202,7 +202,7 @@ static void apply_without_cgroup(void)
   REQUIRE(rlimits_apply(&wanted, &err) == 0);
   REQUIRE(limit_is(RLIMIT_NOFILE, 512, 512));
   REQUIRE(limit_is(RLIMIT_NPROC, 64, 64));
-  REQUIRE(limit_is(RLIMIT_CPU, 60, 60));
+  REQUIRE(limit_is(RLIMIT_CPU, 60, 65));
 #ifndef __SANITIZE_ADDRESS__
   REQUIRE(limit_is(RLIMIT_AS, 1 << 30, 1 << 30));
 #endif

@@ -65,7 +65,8 @@ static void fill(struct run *run)
   run->duration_ns = INT64_C(61) * NS_PER_S;
   run->price = *price_current();
   assert_int_equal(run_meter(run, &err), 0);
-  run->usage = (struct run_usage){"cgroup-v1", 3, 4, 5, 6, 7, 8, 9, 10, -1, 11, 12};
+  run->usage =
+      (struct run_usage){"cgroup-v1", 3, 4, 5, 6, 7, 8, 9, 10, -1, 11, 12};
   run->exit_status = 137;
   run->signal = 9;
   run->reason.kind = REASON_OUT_OF_MEMORY;

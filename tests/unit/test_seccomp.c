@@ -67,7 +67,19 @@ static void expect(const struct attempt *attempt, const char *form, int status)
              attempt->expected, strerror(attempt->expected));
 }
 
-/* A refused call: EPERM in both forms of the filter, and the host learns its
+/* The form that logs answers the same, whatever it tells. */
+static void expect_logged(const struct attempt *attempt, size_t told)
+{
+  struct outcome outcome = run_logged(call, attempt);
+  expect(attempt, "logged", outcome.status);
+  if (outcome.refused_count != told)
+    fail_msg("%s: %zu logged", attempt->title, outcome.refused_count);
+  const char *name = seccomp_call_name((int)attempt->number);
+  if (told > 0)
+    assert_string_equal(outcome.refused[0], name != NULL ? name : "unknown");
+}
+
+/* A refused call: EPERM in each form of the filter, and the host learns its
  * name, which is what shows that it was the filter and not the kernel. */
 static void expect_refused(const struct attempt *attempt)
 {
@@ -78,16 +90,19 @@ static void expect_refused(const struct attempt *attempt)
     fail_msg("%s: %zu notifications", attempt->title, outcome.refused_count);
   assert_string_equal(outcome.refused[0],
                       seccomp_call_name((int)attempt->number));
+  expect_logged(attempt, 1);
 }
 
-/* Any other outcome: the same in both forms, and the host hears nothing. */
-static void expect_silent(const struct attempt *attempt)
+/* Any other outcome: the same in each form, and the host hears nothing, or of
+ * the log alone. */
+static void expect_silent(const struct attempt *attempt, size_t logged)
 {
   expect(attempt, "alone", run_alone(call, attempt).status);
   struct outcome outcome = run_supervised(call, attempt);
   expect(attempt, "supervised", outcome.status);
   if (outcome.refused_count != 0)
     fail_msg("%s: the host was told of %s", attempt->title, outcome.refused[0]);
+  expect_logged(attempt, logged);
 }
 
 #define CASE(call, errnum, ...)                                                \
@@ -270,7 +285,7 @@ static void test_allowed_arguments(void **state)
       {CASE(getgroups, EINVAL, BAD, 0)},
   };
   for (size_t i = 0; i < ARRAY_LENGTH(attempts); i++)
-    expect_silent(&attempts[i]);
+    expect_silent(&attempts[i], 0);
 }
 
 static void test_absent_and_quiet_calls(void **state)
@@ -289,7 +304,7 @@ static void test_absent_and_quiet_calls(void **state)
       {CASE(socket, EPERM, AF_NETLINK, SOCK_RAW, 0)},
   };
   for (size_t i = 0; i < ARRAY_LENGTH(attempts); i++)
-    expect_silent(&attempts[i]);
+    expect_silent(&attempts[i], 1);
 }
 
 static void call_32_bit(const void *argument)
@@ -325,6 +340,7 @@ static void test_another_architecture_kills(void **state)
   }
   expect_killed(run_alone(call_32_bit, NULL).status);
   expect_killed(run_supervised(call_32_bit, NULL).status);
+  expect_killed(run_logged(call_32_bit, NULL).status);
 }
 
 static void test_x32_numbers_kill(void **state)
@@ -339,6 +355,7 @@ static void test_x32_numbers_kill(void **state)
   for (size_t i = 0; i < ARRAY_LENGTH(attempts); i++) {
     expect_killed(run_alone(call, &attempts[i]).status);
     expect_killed(run_supervised(call, &attempts[i]).status);
+    expect_killed(run_logged(call, &attempts[i]).status);
   }
 }
 
@@ -352,7 +369,7 @@ static void test_without_a_host_refused_calls_fail(void **state)
   assert_true(child >= 0);
   if (child == 0) {
     close(pair[0]);
-    load_or_exit(pair[1]);
+    load_or_exit(SECCOMP_LISTENED, pair[1]);
     char byte;
     if (read(pair[1], &byte, 1) != 0)
       _exit(CHILD_BROKEN);

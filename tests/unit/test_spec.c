@@ -72,6 +72,7 @@ static void test_least(void **state)
           "\"LANG\":\"C.UTF-8\",\"LOGNAME\":\"job\","
           "\"PATH\":\"/usr/local/bin:/usr/bin:/bin\",\"USER\":\"job\"},"
           "\"files\":1,\"libs\":[],\"name\":\"etl.py\",\"script\":0},"
+          "\"seccomp_log\":false,"
           "\"secrets\":[],\"tree_count\":0}");
   assert_int_equal(bundle.fd_count, 1);
   assert_int_equal(bundle.owned_count, 0);

@@ -1,0 +1,95 @@
+/* What one process of a run sends another: messages, and the spec. */
+#include "config.h"
+
+#include "tests/fuzz/fuzz.h"
+
+#include "base/fd.h"
+#include "runtime/protocol.h"
+#include "runtime/spec.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool equal(const struct message *one, const struct message *other)
+{
+  return one->kind == other->kind && one->value == other->value &&
+         one->text_count == other->text_count &&
+         memcmp(one->text, other->text, one->text_count) == 0 &&
+         one->fd_count == other->fd_count;
+}
+
+/* What was received is the same when it is sent on. */
+static void send_on(int from, int to, const struct message *message)
+{
+  struct message again;
+  cleanup_error struct error *err = NULL;
+  FUZZ_REQUIRE(message_send(from, message, &err) == 0);
+  FUZZ_REQUIRE(message_receive(to, &again, &err) == 1);
+  FUZZ_REQUIRE(equal(message, &again));
+  message_close(&again);
+}
+
+/* The first byte says how many descriptors go along; the rest is sent as it
+ * is. */
+void fuzz_message(const uint8_t *bytes, size_t count)
+{
+  enum { FDS_MAX = 5 };
+  if (count < 2)
+    return;
+  int ends[2];
+  FUZZ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) ==
+               0);
+  cleanup_fd int one = ends[0];
+  cleanup_fd int other = ends[1];
+  cleanup_free uint8_t *copy = xmalloc(count - 1);
+  memcpy(copy, bytes + 1, count - 1);
+  struct fd_message raw = {
+      .bytes = copy, .count = count - 1, .fd_count = bytes[0] % FDS_MAX};
+  for (size_t i = 0; i < raw.fd_count; i++)
+    raw.fds[i] = STDERR_FILENO;
+  struct error *err = NULL;
+  struct message received;
+  int got = fd_send(one, &raw, &err) < 0
+                ? -1
+                : message_receive(other, &received, &err);
+  if (got > 0) {
+    FUZZ_REQUIRE(received.text_count < sizeof received.text);
+    FUZZ_REQUIRE(received.text[received.text_count] == '\0');
+    FUZZ_REQUIRE(received.fd_count == raw.fd_count);
+    send_on(other, one, &received);
+    message_close(&received);
+  }
+  fuzz_count(got > 0, &err);
+}
+
+/* The first byte says how many descriptors come after the spec's own; the rest
+ * is the spec. spec_read hands the numbers on and opens or closes none of them,
+ * so that they may be any. */
+void fuzz_spec(const uint8_t *bytes, size_t count)
+{
+  enum { FIRST_FD = 1000 };
+  if (count < 1)
+    return;
+  struct message message = {.kind = MESSAGE_SPEC};
+  message.fds[message.fd_count++] = fuzz_file(bytes + 1, count - 1);
+  size_t others = 1 + bytes[0] % (FD_MESSAGE_MAX - 1);
+  for (size_t i = 0; i < others; i++)
+    message.fds[message.fd_count++] = FIRST_FD + (int)i;
+  struct spec spec = {0};
+  struct error *err = NULL;
+  int status = spec_read(&message, &spec, &err);
+  if (status == 0) {
+    FUZZ_REQUIRE(spec.tree_count + spec.secret_count + spec.file_count ==
+                 others);
+    FUZZ_REQUIRE(spec.mount_count < FD_MESSAGE_MAX);
+    for (size_t i = 0; i < spec.secret_count; i++)
+      FUZZ_REQUIRE(spec.secrets[i].fd >= FIRST_FD);
+    for (size_t i = 0; i < spec.file_count; i++)
+      FUZZ_REQUIRE(spec.files[i] >= FIRST_FD && spec.files[i] < spec.fd_end);
+    for (size_t i = 0; i < spec.mount_count; i++)
+      FUZZ_REQUIRE(spec.mounts[i].path[0] == '/');
+  }
+  fuzz_count(status == 0, &err);
+  json_decref(spec.root);
+}
