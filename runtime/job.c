@@ -274,21 +274,12 @@ static int add_secrets(const struct job *job, struct error **err)
   return 0;
 }
 
-/* Behind a cgroup it is one more: the cgroup is met first, and counts how often
- * (RLIMIT_NPROC is looked at first in a fork). */
-static uint64_t processes_max(const struct spec_limits *limits)
-{
-  if (limits->own_ids)
-    return RLIMITS_KEEP;
-  return limits->has_cgroup ? limits->pids_max + 1 : limits->pids_max;
-}
-
 static int limit(const struct spec_limits *limits, struct error **err)
 {
   struct rlimits wanted = {
       .open_files_max = RLIMITS_OPEN_FILES_DEFAULT,
       .file_bytes_max = limits->scratch_bytes,
-      .processes_max = processes_max(limits),
+      .processes_max = limits->own_ids ? RLIMITS_KEEP : limits->pids_max,
       .has_cgroup = limits->has_cgroup,
       .memory_bytes = limits->memory_bytes,
       .cpu_s = limits->cpu_s,

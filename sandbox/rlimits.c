@@ -29,7 +29,7 @@ const struct rlimits_row rlimits_rows[] = {
     {"fsize", RLIMIT_FSIZE, RLIMITS_FILE_BYTES, KEEP, KEEP,
      "a sparse petabyte takes no block, but who copies it pays"},
     {"nproc", RLIMIT_NPROC, RLIMITS_PROCESSES, KEEP, KEEP,
-     "fork bombs, where no cgroup counts processes"},
+     "fork bombs, behind the cgroup, or where there is none"},
     {"msgqueue", RLIMIT_MSGQUEUE, RLIMITS_NONE, QUEUE_BYTES, QUEUE_BYTES,
      "queues are kernel memory; ten of the default size, as ever"},
     {"memlock", RLIMIT_MEMLOCK, RLIMITS_NONE, LOCKED_BYTES, LOCKED_BYTES,
@@ -61,7 +61,10 @@ static uint64_t bound(enum rlimits_member member, const struct rlimits *wanted)
   case RLIMITS_FILE_BYTES:
     return wanted->file_bytes_max;
   case RLIMITS_PROCESSES:
-    return wanted->processes_max;
+    /* A fork looks at this one first, but the cgroup counts: so one more. */
+    return wanted->has_cgroup && wanted->processes_max != KEEP
+               ? wanted->processes_max + 1
+               : wanted->processes_max;
   case RLIMITS_MEMORY:
     return wanted->has_cgroup || !CAN_LIMIT_ADDRESS_SPACE
                ? KEEP

@@ -115,7 +115,8 @@ OF_ALL = {
 
 
 def check_told(wafer, script, status, end, *options):
-    outcome = wafer.run(script, *options).check(status, "FAILED")
+    process = wafer.start_script(script, *options)
+    outcome = process.wait(300).check(status, "FAILED")
     assert outcome.reason["text"].endswith("; " + end), outcome.reason
     assert f"wafer: {outcome.reason['text']}" in outcome.messages
     return outcome
