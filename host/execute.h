@@ -4,6 +4,7 @@
  *   supervise.c  the event loop while the job runs
  *   explain.c    why it ended
  *   summary.c    what is printed and reported at the end
+ *   seccomp_log.c  what --seccomp-log gathers meanwhile
  *   recover.c    the runs of a wafer that was killed
  *
  * The zygote starts first and everything that needs no sandbox happens while
