@@ -1,10 +1,11 @@
 /* Running one request to its end, without a server.
  *
- *   execute.c    the steps: zygote, store, cgroup, scratch, sandbox, release
- *   supervise.c  the event loop while the job runs
- *   explain.c    why it ended
- *   summary.c    what is printed and reported at the end
- *   recover.c    the runs of a wafer that was killed
+ *   execute.c      the steps: zygote, store, cgroup, scratch, sandbox, release
+ *   supervise.c    the event loop while the job runs
+ *   seccomp_log.c  what --seccomp-log gathers meanwhile
+ *   explain.c      why it ended
+ *   summary.c      what is printed and reported at the end
+ *   recover.c      the runs of a wafer that was killed
  *
  * The zygote starts first and everything that needs no sandbox happens while
  * its interpreter does. The run is durable in the store before anything is made

@@ -36,6 +36,7 @@ check_PROGRAMS += \
   tests/unit/test_result \
   tests/unit/test_run \
   tests/unit/test_seccomp \
+  tests/unit/test_seccomp_filter \
   tests/unit/test_seccomp_programs \
   tests/unit/test_seccomp_table \
   tests/unit/test_settings \
