@@ -3,8 +3,11 @@
 import pytest
 
 from wafer_command import ZYGOTE
+from waiting import TIME_SCALE
 
 GIB = 1 << 30
+# Long enough for a script to start.
+SHORT = f"--timeout={0.02 * TIME_SCALE}"
 
 # AddressSanitizer reserves terabytes of addresses, so that a build with it
 # can't limit them.
@@ -55,9 +58,9 @@ def test_where_memory_went(root_wafer):
 
 
 @needs_address_limit
-def test_out_of_memory_without_a_cgroup(plain_wafer):
+def test_out_of_memory_without_a_cgroup(bare_wafer):
     """RLIMIT_AS turns it into a MemoryError with a line of the script's."""
-    outcome = plain_wafer.run(GROW).check(1, "FAILED")
+    outcome = bare_wafer.run(GROW).check(1, "FAILED")
     assert outcome.reason["kind"] in ("exception", "out_of_memory")
     assert outcome.reason["exception"]["type"] == "MemoryError"
     assert outcome.reason["exception"]["line"] == 4
@@ -88,9 +91,9 @@ def test_a_job_within_its_memory(root_wafer):
     assert 900 << 20 <= peak <= GIB
 
 
-def test_time_of_a_cpu_without_a_cgroup(plain_wafer):
+def test_time_of_a_cpu_without_a_cgroup(bare_wafer):
     """RLIMIT_CPU ends what uses up its share before the clock does."""
-    outcome = plain_wafer.run("while True: pass", "--timeout=0.02")
+    outcome = bare_wafer.run("while True: pass", SHORT)
     assert outcome.status in (124, 137)
     text = outcome.reason["text"]
     assert "timeout" in text or "CPU" in text
@@ -106,10 +109,11 @@ def test_timeout_of_a_waiting_script(wafer):
 
 def check_timeout(wafer, body):
     script = f"def stand_here():\n    {body}\nstand_here()\n"
-    outcome = wafer.run(script, "--timeout", "0.02").check(124, "TIMEOUT")
-    report, reason = outcome.report, outcome.reason
-    assert report["timeout_ms"] == 1200
-    assert report["duration_ns"] >= 1_200_000_000
+    minutes = 0.02 * TIME_SCALE
+    outcome = wafer.run(script, "--timeout", f"{minutes}")
+    report, reason = outcome.check(124, "TIMEOUT").report, outcome.reason
+    assert report["timeout_ms"] == minutes * 60_000
+    assert report["duration_ns"] >= minutes * 60_000_000_000
     assert reason["kind"] == "timeout"
     assert "stand_here" in reason["python_stack"]
     assert "script.py" in reason["python_stack"]
@@ -131,7 +135,7 @@ def test_timeout_of_a_script_that_ignores_signals(root_wafer):
         while True:
             time.sleep(1)
         """
-    outcome = root_wafer.run(script, "--timeout=0.02").check(124, "TIMEOUT")
+    outcome = root_wafer.run(script, SHORT).check(124, "TIMEOUT")
     assert outcome.reason["kind"] == "timeout"
 
 
@@ -144,7 +148,7 @@ def test_a_timeout_lets_the_script_clean_up(wafer):
         finally:
             print("cleaned up")
         """
-    outcome = wafer.run(script, "--timeout=0.02").check(124, "TIMEOUT")
+    outcome = wafer.run(script, SHORT).check(124, "TIMEOUT")
     assert outcome.lines == ["cleaned up"]
 
 
