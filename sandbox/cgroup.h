@@ -51,6 +51,7 @@ struct cgroup_usage {
 struct cgroup_probe {
   const char *source; /* "cgroup-v1", "cgroup-v2" or "none"; static */
   bool limits;
+  bool scope_would_do; /* it doesn't, and would in a delegated group: v2 */
   char *detail; /* "v1: cpu, cpuacct, memory, pids" */
   char *why;
   char *fix;
