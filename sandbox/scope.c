@@ -32,14 +32,13 @@ static char *escape(const char *path)
 {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/.";
-  char *escaped = xmalloc(strlen(path) * 3 + 1);
-  char *to = escaped;
-  for (const char *from = path; *from != '\0'; from++)
-    if (strchr(plain, *from) != NULL)
-      *to++ = *from;
-    else
-      to += sprintf(to, "%%%02x", (unsigned char)*from);
-  *to = '\0';
+  char *escaped = xstrdup("");
+  for (const char *from = path; *from != '\0'; from++) {
+    cleanup_free char *before = escaped;
+    escaped = strchr(plain, *from) != NULL
+                  ? xasprintf("%s%c", before, *from)
+                  : xasprintf("%s%%%02x", before, (unsigned char)*from);
+  }
   return escaped;
 }
 

@@ -26,7 +26,8 @@ def user_manager():
 
 
 pytestmark = pytest.mark.skipif(
-    not user_manager().exists() or not (world.CGROUPS / "cgroup.procs").exists(),
+    not user_manager().exists()
+    or not (world.CGROUPS / "cgroup.procs").exists(),
     reason=f"{PLAIN_USER} has no systemd user manager on cgroup v2 here",
 )
 
