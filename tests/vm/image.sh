@@ -11,6 +11,7 @@ PACKAGES=(
   base-files base-passwd bash dash libc-bin login # a Debian at all
   coreutils findutils grep iproute2 kmod mount procps sed tar util-linux
   usr-is-merged
+  ca-certificates # what a script may want
   libcmocka0 python3-hypothesis python3-pytest  # the tests
   e2fsprogs libjansson4 libpython3.11 uidmap    # wafer
   dbus dbus-user-session libpam-systemd systemd # a user's own manager
