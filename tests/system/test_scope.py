@@ -25,6 +25,11 @@ def user_manager():
     return pathlib.Path(f"/run/user/{uid}/systemd/private")
 
 
+def user_manager_group():
+    uid = pwd.getpwnam(PLAIN_USER).pw_uid
+    return world.CGROUPS / f"user.slice/user-{uid}.slice/user@{uid}.service"
+
+
 pytestmark = pytest.mark.skipif(
     not user_manager().exists()
     or not (world.CGROUPS / "cgroup.procs").exists(),
@@ -34,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 
 def scopes():
     """The folders of those that wafer asked for."""
-    return set(world.CGROUPS.glob("user.slice/**/wafer-*.scope"))
+    return set(user_manager_group().glob("app.slice/wafer-*.scope"))
 
 
 def group_of(pid):
