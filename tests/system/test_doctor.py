@@ -1,9 +1,5 @@
 """`wafer doctor`: what this machine can give."""
 
-import pytest
-
-import world
-
 WALLS = ("namespaces", "seccomp", "landlock", "uid", "cgroup", "scratch")
 
 
@@ -48,19 +44,3 @@ def test_it_leaves_no_store(wafer):
     """It looks, and changes nothing."""
     wafer.call("doctor")
     assert not (wafer.state_dir / "wafer.db").exists()
-
-
-@pytest.mark.skipif(
-    not (world.CGROUPS / "cgroup.procs").exists(),
-    reason="there are v1 trees that limit here",
-)
-def test_a_v1_tree_that_limits_nothing(root_wafer):
-    """Beside v2, for a controller that wafer doesn't need."""
-    tree = root_wafer.folder("tree")
-    hybrid = 'mount -t cgroup -o net_cls none "$0" && exec "$@"'
-    outcome = root_wafer.call(
-        "doctor",
-        prefix_command=["unshare", "--mount", "sh", "-c", hybrid, tree],
-    )
-    text = outcome.check(0).stdout.decode()
-    assert "v2: cpu, memory, pids" in text
