@@ -10,6 +10,7 @@
 #include "jobs/home.h"
 #include "runtime/launch.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/cgroup_scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +66,15 @@ static void add_bad(struct findings *findings, const char *name,
   struct finding *finding = add(findings, name);
   finding->state.why = xstrdup(why);
   finding->state.fix = fix;
+}
+
+/* As a run does it; what it gives then shows in the walls. */
+static void find_scope(struct findings *findings)
+{
+  cleanup_error struct error *err = NULL;
+  if (cgroup_join_scope(&err) < 0)
+    add_bad(findings, "systemd", err->text,
+            xstrdup("systemctl --user status says how the user manager is"));
 }
 
 static void find_walls(struct findings *findings)
@@ -341,6 +351,7 @@ static int run_doctor(void *target, const struct command_line *line,
     return explain_walls(asked, err);
   cleanup_findings struct findings walls = {.title = "walls"};
   cleanup_findings struct findings machine = {.title = "machine"};
+  find_scope(&machine);
   find_walls(&walls);
   find_kernel(&machine);
   find_cgroup(&machine);

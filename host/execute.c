@@ -11,6 +11,7 @@
 #include "host/spec.h"
 #include "host/usage.h"
 #include "host/walls.h"
+#include "sandbox/cgroup_scope.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/scratch.h"
 
@@ -26,6 +27,15 @@
 static const unsigned wall_scratch = 1U << WALL_SCRATCH;
 static const unsigned wall_uid = 1U << WALL_UID;
 static const unsigned wall_landlock = 1U << WALL_LANDLOCK;
+
+/* Before there is a zygote, which has to stand there, too. Where systemd gives
+ * no scope the wall is missing; the run may do without it. */
+static void join_scope(void)
+{
+  cleanup_error struct error *err = NULL;
+  if (cgroup_join_scope(&err) < 0)
+    fprintf(stderr, "wafer: %s\n", err->text);
+}
 
 /* From here on a stop is a thing that the run records: signals wait until the
  * event loop takes them. Writing to a caller that is gone is an error like any
@@ -443,6 +453,7 @@ int execute(const struct request *request, struct error **err)
   if (check_size(request->size, err) < 0)
     return -1;
   hold_signals();
+  join_scope();
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
   if (sandbox_fork(&execution.zygote, &execution.sandbox, err) < 0 ||

@@ -1,7 +1,9 @@
 noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = \
   sandbox/cgroup.c sandbox/cgroup.h sandbox/cgroup_backend.h \
-  sandbox/cgroup_none.c sandbox/cgroup_read.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c \
+  sandbox/cgroup_none.c sandbox/cgroup_read.c \
+  sandbox/cgroup_scope.c sandbox/cgroup_scope.h \
+  sandbox/cgroup_v1.c sandbox/cgroup_v2.c \
   sandbox/landlock.c sandbox/landlock.h \
   sandbox/landlock_table.c sandbox/landlock_table.h \
   sandbox/limits.h \
@@ -19,6 +21,12 @@ libsandbox_a_SOURCES = \
   sandbox/subids.c sandbox/subids.h
 nodist_libsandbox_a_SOURCES = \
   sandbox/seccomp_filter.inc sandbox/seccomp_names.inc
+
+# By a program of its own, so that no other loads libsystemd.
+pkglibexec_PROGRAMS += wafer-scope
+wafer_scope_SOURCES = sandbox/scope.c
+wafer_scope_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+wafer_scope_LDADD = libbase.a $(SYSTEMD_LIBS)
 
 # The system-call policy is compiled by libseccomp here, once, so that no
 # program that runs needs the library.

@@ -102,7 +102,7 @@ tests/lint/cppflags: Makefile
 	printf '%s\n' -I$(abs_top_srcdir) -I$(abs_top_builddir) \
 	  $(DEFS) $(AM_CPPFLAGS) $(wafer_python_so_CPPFLAGS) $(CPPFLAGS) \
 	  $(SECCOMP_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
-	  $(CRYPTO_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
+	  $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3.11
