@@ -35,6 +35,7 @@ MAY_FORK = {
     "runtime/fork.c",  # the job, from the keeper, through CPython's hooks
     "runtime/launch.c",  # the zygote, which execs at once
     "sandbox/namespace.c",  # the keeper, and newuidmap
+    "sandbox/pasta.c",  # pasta
     "sandbox/scratch.c",  # mkfs.ext4
 }
 

@@ -136,6 +136,14 @@ class Process:
         self.popen.wait()
 
 
+def become(user):
+    """What a command of root's begins with that is to run as `user`."""
+    return [
+        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"),
+        *("--clear-groups", "--"),
+    ]
+
+
 class Wafer:
     """The wafer of one user. `base` is a folder of his for one test."""
 
@@ -150,6 +158,7 @@ class Wafer:
         self.work = self.folder("work")
         self.allow = [] if self.is_root else ["--allow-missing=cgroup,scratch"]
         self.started = []
+        self.enter = []  # a command, run by root, that runs wafer elsewhere
 
     @property
     def is_root(self):
@@ -198,6 +207,9 @@ class Wafer:
             }
         keywords.setdefault("start_new_session", True)
         command = [str(WAFER), *map(os.fspath, arguments)]
+        if self.enter:
+            identity = {}
+            command = [*self.enter, *become(self.user), *command]
         return subprocess.Popen(
             keywords.pop("prefix_command", []) + command,
             cwd=self.work,
