@@ -112,7 +112,7 @@ static void describe(struct execution *execution)
   run_set_text(&run->name,
                request->name ? request->name : request->script.name);
   run_set_text(&run->script, request->script_path);
-  run_set_text(&run->network, request->host_network ? "host" : "none");
+  run_set_text(&run->network, network_mode_name(request->network));
   run_set_text(&run->library_set, "none");
   run_set_size(run, size);
   run->timeout_ms = request->timeout_ms;
@@ -128,6 +128,11 @@ static void describe(struct execution *execution)
     text_list_add(&run->secret_names, request->secrets[i].name);
   for (size_t i = 0; i < request->mount_count; i++)
     text_list_add(&run->mounts, request->mounts[i].text);
+  for (size_t i = 0; i < request->allowed_network_count; i++) {
+    char text[NETWORK_PREFIX_TEXT_SIZE];
+    text_list_add(&run->allowed_networks,
+                  network_prefix_text(&request->allowed_networks[i], text));
+  }
   for (size_t i = 0; i < request->tags.count; i++) {
     cleanup_free char *key = xstrdup(request->tags.items[i]);
     char *value = strchr(key, '=');
@@ -268,22 +273,41 @@ static int place_as_user(struct execution *execution,
   return place_in_cgroup(execution, *place, err);
 }
 
+static int choose_network(struct execution *execution, struct error **err)
+{
+  if (execution->request->network != NETWORK_EGRESS)
+    return 0;
+  return egress_choose(&execution->egress, err);
+}
+
+static int make_network(struct execution *execution, struct error **err)
+{
+  const struct request *request = execution->request;
+  if (request->network != NETWORK_EGRESS)
+    return 0;
+  return egress_make(&execution->egress, &execution->zygote,
+                     &execution->sandbox, request->allowed_networks,
+                     request->allowed_network_count, err);
+}
+
 static int make_sandbox(struct execution *execution, struct error **err)
 {
-  bool host_network = execution->request->host_network;
   char version[PYTHON_VERSION_SIZE];
   if (sandbox_record(&execution->sandbox, execution->result_fd, err) < 0 ||
       make_cgroup(execution, err) < 0 ||
       sandbox_await(&execution->zygote, &execution->sandbox, err) < 0)
     return -1;
   struct sandbox_place place = {
-      .host_network = host_network,
+      .network = execution->request->network,
+      .resolvers = execution->egress.resolv_conf.count,
+      .resolv_conf = execution->egress.resolv_conf.text,
       .has_scratch = !(execution->missing & wall_scratch),
       .scratch_bytes = (uint64_t)execution->request->size->scratch_bytes,
   };
   int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
                               : place_as_user(execution, &place, err);
-  if (placed < 0 || give_scratch(execution, err) < 0)
+  if (placed < 0 || make_network(execution, err) < 0 ||
+      give_scratch(execution, err) < 0)
     return -1;
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
   if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
@@ -338,6 +362,7 @@ static void release_sandbox(struct execution *execution, bool is_booked)
   if (is_booked && execution->sandbox.keeper_fd >= 0)
     sandbox_booked(&execution->sandbox, &ignored);
   sandbox_close(&execution->sandbox);
+  egress_release(&execution->egress);
   /* Before the zygote does: see zygote_keep. */
   fd_close(&execution->scratch_fd);
   zygote_stop(&execution->zygote);
@@ -444,6 +469,7 @@ int execute(const struct request *request, struct error **err)
       .zygote = ZYGOTE_INIT,
       .sandbox = SANDBOX_INIT,
       .scratch_fd = -1,
+      .egress = EGRESS_INIT,
       .run_dir = -1,
       .result_fd = -1,
       .heartbeat_fd = -1,
@@ -457,8 +483,9 @@ int execute(const struct request *request, struct error **err)
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
   if (sandbox_fork(&execution.zygote, &execution.sandbox, err) < 0 ||
-      check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
-      begin_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
+      check_walls(&execution, err) < 0 || choose_network(&execution, err) < 0 ||
+      make_mask(&execution, err) < 0 || begin_scratch(&execution, err) < 0 ||
+      open_books(&execution, err) < 0) {
     kill_sandbox(&execution);
     release_sandbox(&execution, false);
     return -1;

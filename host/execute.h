@@ -14,6 +14,7 @@
 #define WAFER_HOST_EXECUTE_H
 
 #include "base/mask.h"
+#include "host/egress.h"
 #include "host/request.h"
 #include "host/scratch_maker.h"
 #include "jobs/store.h"
@@ -31,6 +32,7 @@ struct execution {
   struct zygote zygote;
   struct sandbox sandbox;
   struct cgroup *cgroup;
+  struct egress egress;
   struct namespace_ids ids;
   unsigned missing;             /* walls, see walls.h */
   struct scratch_maker scratch; /* not started where that wall is missing */

@@ -8,7 +8,12 @@ libsandbox_a_SOURCES = \
   sandbox/landlock_table.c sandbox/landlock_table.h \
   sandbox/limits.h \
   sandbox/namespace.c sandbox/namespace.h \
+  sandbox/netlink.c sandbox/netlink.h \
   sandbox/network.c sandbox/network.h \
+  sandbox/network_filter.c sandbox/network_filter.h \
+  sandbox/network_rules.c sandbox/network_rules.h \
+  sandbox/nft.c sandbox/nft.h \
+  sandbox/pasta.c sandbox/pasta.h \
   sandbox/privileges.c sandbox/privileges.h \
   sandbox/rlimits.c sandbox/rlimits.h \
   sandbox/rootfs.c sandbox/rootfs.h \
@@ -18,7 +23,8 @@ libsandbox_a_SOURCES = \
   sandbox/seccomp_arguments.c sandbox/seccomp_calls.c sandbox/seccomp_table.h \
   sandbox/seccomp_explain.c sandbox/seccomp_explain.h \
   sandbox/seccomp_notify.c sandbox/seccomp_notify.h \
-  sandbox/subids.c sandbox/subids.h
+  sandbox/subids.c sandbox/subids.h \
+  sandbox/veth.c sandbox/veth.h
 nodist_libsandbox_a_SOURCES = \
   sandbox/seccomp_filter.inc sandbox/seccomp_names.inc
 

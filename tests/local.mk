@@ -24,6 +24,8 @@ check_PROGRAMS += \
   tests/unit/test_mem \
   tests/unit/test_named \
   tests/unit/test_namespace \
+  tests/unit/test_netlink \
+  tests/unit/test_network_rules \
   tests/unit/test_options \
   tests/unit/test_price \
   tests/unit/test_privileges \
@@ -33,6 +35,7 @@ check_PROGRAMS += \
   tests/unit/test_request \
   tests/unit/test_request_files \
   tests/unit/test_request_mount \
+  tests/unit/test_resolv_conf \
   tests/unit/test_result \
   tests/unit/test_run \
   tests/unit/test_seccomp \
@@ -113,7 +116,7 @@ AM_TESTS_ENVIRONMENT = \
   LINT_CPPFLAGS='$(abs_top_builddir)/tests/lint/cppflags'; \
   export LINT_CPPFLAGS;
 
-EXTRA_DIST += tests/python tests/system tests/vm bench/start \
+EXTRA_DIST += tests/python tests/system tests/vm bench/network bench/start \
   scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

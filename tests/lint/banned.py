@@ -36,6 +36,7 @@ MAY_FORK = {
     "runtime/launch.c",  # the zygote, which execs at once
     "sandbox/cgroup_scope.c",  # wafer-scope
     "sandbox/namespace.c",  # the keeper, and newuidmap
+    "sandbox/pasta.c",  # pasta
     "sandbox/scratch.c",  # mkfs.ext4
 }
 

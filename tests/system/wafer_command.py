@@ -140,12 +140,15 @@ class Process:
 missing_walls = {}
 
 # Only root may move a process into a group that isn't its user's.
-ENTER = """\
-echo 0 >"$0/cgroup.procs" || exit
-user=$1 group=$2
-shift 2
-exec setpriv --reuid="$user" --regid="$group" --clear-groups "$@"
-"""
+ENTER = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
+
+
+def become(user):
+    """What a command of root's begins with that is to run as `user`."""
+    return [
+        *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"),
+        *("--clear-groups", "--"),
+    ]
 
 
 class Wafer:
@@ -163,6 +166,7 @@ class Wafer:
         self.config_dir = self.base / "config"
         self.work = self.folder("work")
         self.started = []
+        self.enter = []  # a command, run by root, that runs wafer elsewhere
         self.missing = set() if self.is_root else self.find_missing()
         self.allow = []
         if self.missing:
@@ -226,10 +230,12 @@ class Wafer:
         keywords.setdefault("start_new_session", True)
         command = keywords.pop("prefix_command", [])
         command += [str(WAFER), *map(os.fspath, arguments)]
-        if self.group:
-            ids = [str(self.user.pw_uid), str(self.user.pw_gid)]
-            command = ["sh", "-c", ENTER, self.group, *ids, *command]
+        if self.group or self.enter:
             identity = {}
+            command = [*become(self.user), *command]
+        if self.group:
+            command = ["sh", "-c", ENTER, self.group, *command]
+        command = [*self.enter, *command]
         return subprocess.Popen(
             command,
             cwd=self.work,
