@@ -306,8 +306,10 @@ static int make_sandbox(struct execution *execution, struct error **err)
   };
   int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
                               : place_as_user(execution, &place, err);
-  if (placed < 0 || make_network(execution, err) < 0 ||
-      give_scratch(execution, err) < 0)
+  /* The scratch before the network: a process that pasta is started with would
+   * hold what the maker's thread has just closed, a mount that is to go. */
+  if (placed < 0 || give_scratch(execution, err) < 0 ||
+      make_network(execution, err) < 0)
     return -1;
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
   if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
