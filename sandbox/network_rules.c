@@ -11,26 +11,46 @@
   ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 |            \
    (uint32_t)(d))
 
-/* No option opens these. */
-static const struct network_prefix refused[] = {
-    {IPV4(169, 254, 169, 254), 32}, /* AWS, Azure, Google, Oracle … */
-    {IPV4(169, 254, 170, 2), 32},   /* AWS: credentials of ECS tasks */
-    {IPV4(169, 254, 170, 23), 32},  /* AWS: credentials of EKS pods */
-    {IPV4(169, 254, 42, 42), 32},   /* Scaleway */
-    {IPV4(100, 100, 100, 200), 32}, /* Alibaba */
-    {IPV4(168, 63, 129, 16), 32},   /* Azure: the host of the machine */
-    {IPV4(0, 0, 0, 0), 8},          /* "this host": the kernel's 127.0.0.1 */
-    {IPV4(127, 0, 0, 0), 8},        /* loopback */
-    {IPV4(192, 0, 0, 0), 24},   /* protocol assignments; Oracle's metadata */
-    {IPV4(192, 88, 99, 0), 24}, /* relays of 6to4 */
-    {IPV4(198, 18, 0, 0), 15},  /* the sandboxes themselves: veth.h */
-    {IPV4(224, 0, 0, 0), 3},    /* multicast, reserved, broadcast */
-};
-
-static const struct network_prefix private[] = {
-    {IPV4(10, 0, 0, 0), 8},     {IPV4(172, 16, 0, 0), 12},
-    {IPV4(192, 168, 0, 0), 16}, {IPV4(100, 64, 0, 0), 10},
-    {IPV4(169, 254, 0, 0), 16},
+/* No option opens the refused ones. */
+static const struct network_rule rows[] = {
+    {NETWORK_RULE_REFUSED,
+     {IPV4(169, 254, 169, 254), 32},
+     "metadata of AWS, Azure, Google, Oracle and others"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(169, 254, 170, 2), 32},
+     "AWS: credentials of ECS tasks"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(169, 254, 170, 23), 32},
+     "AWS: credentials of EKS pods"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(169, 254, 42, 42), 32},
+     "metadata of Scaleway"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(100, 100, 100, 200), 32},
+     "metadata of Alibaba"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(168, 63, 129, 16), 32},
+     "Azure: the host of a virtual machine"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(0, 0, 0, 0), 8},
+     "this host: Linux takes 0.0.0.0 for 127.0.0.1"},
+    {NETWORK_RULE_REFUSED, {IPV4(127, 0, 0, 0), 8}, "loopback"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(192, 0, 0, 0), 24},
+     "protocol assignments; metadata of Oracle's older machines"},
+    {NETWORK_RULE_REFUSED, {IPV4(192, 88, 99, 0), 24}, "relays of 6to4"},
+    {NETWORK_RULE_REFUSED, {IPV4(198, 18, 0, 0), 15}, "other sandboxes"},
+    {NETWORK_RULE_REFUSED,
+     {IPV4(224, 0, 0, 0), 3},
+     "multicast, reserved, broadcast"},
+    {NETWORK_RULE_MACHINE, {0}, "its services trust who is on it"},
+    {NETWORK_RULE_PRIVATE, {IPV4(10, 0, 0, 0), 8}, "private (RFC 1918)"},
+    {NETWORK_RULE_PRIVATE, {IPV4(172, 16, 0, 0), 12}, "private (RFC 1918)"},
+    {NETWORK_RULE_PRIVATE, {IPV4(192, 168, 0, 0), 16}, "private (RFC 1918)"},
+    {NETWORK_RULE_PRIVATE,
+     {IPV4(100, 64, 0, 0), 10},
+     "a provider's own (RFC 6598)"},
+    {NETWORK_RULE_PRIVATE, {IPV4(169, 254, 0, 0), 16}, "link-local (RFC 3927)"},
 };
 
 static uint32_t mask_of(unsigned length)
@@ -99,20 +119,27 @@ const char *network_prefix_text(const struct network_prefix *prefix,
   return text;
 }
 
+static bool is_within(const struct network_prefix *prefix,
+                      enum network_rule_kind kind)
+{
+  for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+    if (rows[i].kind == kind && contains(&rows[i].prefix, prefix))
+      return true;
+  return false;
+}
+
 int network_prefix_check_allowed(const struct network_prefix *prefix,
                                  struct error **err)
 {
   char text[NETWORK_PREFIX_TEXT_SIZE];
   network_prefix_text(prefix, text);
-  for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
-    if (contains(&refused[i], prefix))
-      return error_make(err, EINVAL,
-                        "%s can't be allowed: no sandbox may reach the "
-                        "machine itself, other sandboxes or a cloud's metadata",
-                        text);
-  for (size_t i = 0; i < ARRAY_LENGTH(private); i++)
-    if (contains(&private[i], prefix))
-      return 0;
+  if (is_within(prefix, NETWORK_RULE_REFUSED))
+    return error_make(err, EINVAL,
+                      "%s can't be allowed: no sandbox may reach the machine "
+                      "itself, other sandboxes or a cloud's metadata",
+                      text);
+  if (is_within(prefix, NETWORK_RULE_PRIVATE))
+    return 0;
   return error_make(err, EINVAL,
                     "%s is in no private network: those are 10.0.0.0/8, "
                     "172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 and "
@@ -120,24 +147,22 @@ int network_prefix_check_allowed(const struct network_prefix *prefix,
                     text);
 }
 
-static size_t add(struct network_rule *rules, size_t count,
-                  enum network_rule_kind kind,
-                  const struct network_prefix *prefixes, size_t prefix_count)
+static size_t add_rows(struct network_rule *rules, size_t count,
+                       enum network_rule_kind kind)
 {
-  for (size_t i = 0; i < prefix_count; i++)
-    rules[count++] = (struct network_rule){kind, prefixes[i]};
+  for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+    if (rows[i].kind == kind)
+      rules[count++] = rows[i];
   return count;
 }
 
 size_t network_rules(const struct network_prefix *allowed, size_t allowed_count,
                      struct network_rule rules[NETWORK_RULES_MAX])
 {
-  if (allowed_count > NETWORK_ALLOWED_MAX)
-    allowed_count = NETWORK_ALLOWED_MAX;
-  size_t count =
-      add(rules, 0, NETWORK_RULE_REFUSED, refused, ARRAY_LENGTH(refused));
-  rules[count++] = (struct network_rule){.kind = NETWORK_RULE_MACHINE};
-  count = add(rules, count, NETWORK_RULE_ALLOWED, allowed, allowed_count);
-  return add(rules, count, NETWORK_RULE_PRIVATE, private,
-             ARRAY_LENGTH(private));
+  size_t count = add_rows(rules, 0, NETWORK_RULE_REFUSED);
+  count = add_rows(rules, count, NETWORK_RULE_MACHINE);
+  for (size_t i = 0; i < allowed_count && i < NETWORK_ALLOWED_MAX; i++)
+    rules[count++] = (struct network_rule){NETWORK_RULE_ALLOWED, allowed[i],
+                                           "the user names it"};
+  return add_rows(rules, count, NETWORK_RULE_PRIVATE);
 }

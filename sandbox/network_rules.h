@@ -50,6 +50,7 @@ enum network_rule_kind {
 struct network_rule {
   enum network_rule_kind kind;
   struct network_prefix prefix;
+  const char *reason; /* static */
 };
 
 enum { NETWORK_ALLOWED_MAX = 64, NETWORK_RULES_MAX = NETWORK_ALLOWED_MAX + 32 };
