@@ -123,8 +123,9 @@ static void explain_exit(struct run *run, int status)
                                       (long long)exception->line)
                           : xstrdup("");
   set_reason(run, REASON_EXCEPTION,
-             xasprintf("%s: %s%s%s%s", exception->type, exception->message,
-                       place, refused,
+             xasprintf("%s%s%s%s%s%s", exception->type,
+                       exception->message[0] != '\0' ? ": " : "",
+                       exception->message, place, refused,
                        coding ? "; save the script as UTF-8" : ""));
 }
 

@@ -200,6 +200,7 @@ def test_addresses_without_a_cgroup(bare_wafer):
     )
     outcome = check_told(bare_wafer, script, 1, told)
     assert outcome.reason["kind"] == "out_of_memory"
+    assert outcome.reason["text"].startswith("MemoryError (script.py, line 2)")
     assert outcome.reason["exception"]["type"] == "MemoryError"
     assert outcome.reason["exception"]["line"] == 2
 

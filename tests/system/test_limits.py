@@ -131,40 +131,69 @@ def test_there_is_no_swap(root_wafer):
     process.wait().check(143, "STOPPED")
 
 
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "import os\n"
-        "file = os.open('/dev/shm/x', os.O_RDWR | os.O_CREAT)\n"
-        "while True: os.write(file, bytes(1 << 20))\n",
-        "import os\n"
-        "file = os.memfd_create('x')\n"
-        "while True: os.write(file, bytes(1 << 20))\n",
-        # 208 KiB a direction: what half the open files of a process hold
-        # is below the limit, and its children hold as much again.
-        "import os, socket\n"
-        "def fill():\n"
-        "    held = []\n"
-        "    try:\n"
-        "        while True:\n"
-        "            held.extend(socket.socketpair())\n"
-        "            for end in held[-2:]:\n"
-        "                end.setblocking(False)\n"
-        "                try:\n"
-        "                    while True: end.send(bytes(65536))\n"
-        "                except BlockingIOError: pass\n"
-        "    except OSError: pass\n"
-        "    return held\n"
-        "held = [fill()]\n"
-        "while os.fork() == 0: held.append([s.close() for s in held.pop()]"
-        " and fill())\n"
-        "os.wait()\n",
-    ],
-    ids=["/dev/shm", "memfd", "sockets"],
-)
-def test_files_in_memory_count_as_memory(root_wafer, bomb):
-    outcome = root_wafer.run(bomb).check(137, "FAILED")
+BOMBS = {
+    "/dev/shm": """\
+        import os
+        file = os.open("/dev/shm/x", os.O_RDWR | os.O_CREAT)
+        while True:
+            os.write(file, bytes(1 << 20))
+        """,
+    "memfd": """\
+        import os
+        file = os.memfd_create("x")
+        while True:
+            os.write(file, bytes(1 << 20))
+        """,
+    # 416 KiB a pair: what half the open files of one process can hold is below
+    # the limit, so it takes children.
+    "sockets": """\
+        import os, socket, time
+        os.fork()
+        os.fork()
+        held = []
+        try:
+            while True:
+                pair = socket.socketpair()
+                held.append(pair)
+                for end in pair:
+                    end.setblocking(False)
+                    try:
+                        while True:
+                            end.send(bytes(65536))
+                    except BlockingIOError:
+                        pass
+        except OSError:
+            time.sleep(1000)
+        """,
+    # Beyond 64 MiB a user's pipes are of two pages each.
+    "pipes": """\
+        import os, resource, time
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        for _ in range(120):
+            if os.fork() == 0:
+                break
+        held = []
+        try:
+            while True:
+                ends = os.pipe()
+                held.append(ends)
+                os.set_blocking(ends[1], False)
+                try:
+                    while True:
+                        os.write(ends[1], bytes(65536))
+                except BlockingIOError:
+                    pass
+        except OSError:
+            time.sleep(1000)
+        """,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_counts_as_memory(root_wafer, name):
+    outcome = root_wafer.run(BOMBS[name]).check(137, "FAILED")
     assert outcome.reason["kind"] == "out_of_memory"
+    assert outcome.report["usage"]["oom_kills"] > 0
 
 
 def test_a_job_within_its_memory(root_wafer):
