@@ -1,0 +1,12 @@
+"""What is attempted: one module a heading, each with ROWS and LATER."""
+
+import importlib
+
+HEADINGS = ("system_calls",)
+
+
+def headings():
+    """Yields (heading, rows, what is for later)."""
+    for name in HEADINGS:
+        module = importlib.import_module(f"manifest.{name}")
+        yield module.HEADING, module.ROWS, getattr(module, "LATER", [])
