@@ -14,6 +14,9 @@ SETTINGS = {
 EVERYWHERE = tuple(SETTINGS)
 ROOT, PLAIN = ("root",), ("plain",)
 
+# In place of answers: the row's checks decide.
+ANYTHING = ("*",)
+
 SUCCEEDED = (0, "SUCCEEDED")
 KILLED_FOR_MEMORY = (137, "FAILED")
 
@@ -134,6 +137,7 @@ FEATURES = {
     "uid": "ids of the run's own",
     "ia32": "int 0x80 (IA32 emulation)",
     "ipv6": "IPv6",
+    "address limit": "RLIMIT_AS, which AddressSanitizer can't live with",
     "rw mounts": "a mount for writing without giving up the uid wall",
 }
 

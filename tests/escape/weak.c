@@ -250,12 +250,15 @@ static bool stands_in_for_proc(long number, const long *arguments, long *result)
   }
   if (proc < 0 || arguments[0] != proc)
     return false;
-  if (number == SYS_fsconfig)
+  if (number == SYS_fsconfig) {
     *result = 0;
-  else if (number == SYS_fsmount)
-    *result = fcntl(proc, F_DUPFD_CLOEXEC, 0);
-  else
+    return true;
+  }
+  if (number != SYS_fsmount)
     return false;
+  /* The caller closes the one and keeps the other. */
+  *result = fcntl(proc, F_DUPFD_CLOEXEC, 0);
+  proc = -1;
   return true;
 }
 

@@ -2,7 +2,16 @@
 
 import importlib
 
-HEADINGS = ("system_calls",)
+HEADINGS = (
+    "system_calls",
+    "processes",
+    "files",
+    "ipc",
+    "network",
+    "resources",
+    "zygote",
+    "interface",
+)
 
 
 def headings():

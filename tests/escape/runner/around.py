@@ -7,11 +7,17 @@ payload, options and descriptors for `wafer run`, and problems that it saw.
 import contextlib
 import ctypes
 import fcntl
+import http.server
 import os
 import pty
 import shutil
 import socket
+import stat
+import subprocess
 import termios
+import threading
+import time
+import zipfile
 
 KEY = 0x57414645  # also the neighbour's
 TOKEN = b"planted by the runner"
@@ -61,12 +67,17 @@ def listeners(stage):
             "loopback": socket.create_server(("127.0.0.1", 0)),
             "abstract": socket.socket(socket.AF_UNIX),
         }
+        port = listening["loopback"].getsockname()[1]
+        with contextlib.suppress(OSError):  # a machine without IPv6
+            listening["IPv6 loopback"] = socket.create_server(
+                ("::1", port), family=socket.AF_INET6
+            )
         listening["abstract"].bind("\0" + name)
         listening["abstract"].listen()
         for server in listening.values():
             stack.enter_context(server)
             server.setblocking(False)
-        stage.facts["port"] = listening["loopback"].getsockname()[1]
+        stage.facts["port"] = port
         stage.facts["abstract"] = name
         yield
         for kind, server in listening.items():
@@ -153,18 +164,6 @@ def open_descriptors(stage):
 
 
 @contextlib.contextmanager
-def slow_reader(stage):
-    """The caller reads nothing of the output for a while."""
-    reader, writer = os.pipe()
-    stage.keywords["stdout"] = writer
-    try:
-        yield
-    finally:
-        os.close(reader)
-        os.close(writer)
-
-
-@contextlib.contextmanager
 def writable_mount(stage):
     """A folder that is mounted for writing."""
     folder = stage.bench.wafer.folder(f"writable-{id(stage)}")
@@ -175,21 +174,161 @@ def writable_mount(stage):
     shutil.rmtree(folder)
 
 
+class Answer(http.server.BaseHTTPRequestHandler):
+    """What a metadata server says, as far as an attempt is concerned."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        return
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """On every address there is, of both families."""
+
+    address_family = socket.AF_INET6
+
+
 @contextlib.contextmanager
 def private_network(stage):
-    """A network without a way out, with a cloud's metadata servers in it.
+    """A cloud's metadata servers, in a network without a way out.
 
-    For a job of `--network=host`: it reaches what the machine reaches, so the
-    runner is in a network namespace of its own (see selftest.py).
+    For a job of `--network=host`, which reaches what the machine reaches: so
+    the runner is in a network namespace of its own by now (see selftest.py).
     """
-    # They answer nothing: to be reached is enough.
-    with contextlib.ExitStack() as stack:
-        for address in ("169.254.169.254", "169.254.170.2"):
-            server = socket.socket()
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind((address, 80))
-            server.listen()
-            stack.enter_context(server)
+    if socket.if_nameindex() != [(1, "lo")]:
+        raise RuntimeError("this isn't a network of our own")
+    with Server(("::", 80), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
+        server.shutdown()
 
 
+@contextlib.contextmanager
+def quiet_output(stage):
+    """stdout goes nowhere; the tries are told on stderr."""
+    stage.keywords["stdout"] = subprocess.DEVNULL
+    stage.facts["tell_fd"] = 2
+    yield
+
+
+@contextlib.contextmanager
+def late_reader(stage):
+    """The caller reads nothing of stdout for a second, and then all."""
+    reader, writer = os.pipe()
+    stage.keywords["stdout"] = writer
+    stage.facts["tell_fd"] = 2
+
+    def read_late():
+        time.sleep(1)
+        while os.read(reader, 1 << 16):
+            continue
+
+    thread = threading.Thread(target=read_late, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.close(writer)
+        thread.join(30)
+        os.close(reader)
+
+
+METACHARACTERS = [
+    "; touch /tmp/injected", "$(touch /tmp/injected)", "`touch /tmp/injected`",
+    "| touch /data/injected", "a\nb", "", "--", "--report=/tmp/injected",
+    "-c", "*", "~", "'", '"', "\\", "x" * 4096, "\udcff", "%n%n%s",
+]  # fmt: skip
+
+
+@contextlib.contextmanager
+def metacharacters(stage):
+    """Arguments that a shell or a second parser would make something of."""
+    stage.words = METACHARACTERS
+    stage.facts["words"] = METACHARACTERS
+    yield
+
+
+@contextlib.contextmanager
+def loader_variables(stage):
+    """In wafer's environment, as a caller may have them."""
+    folder = stage.bench.wafer.folder(f"inject-{id(stage)}")
+    (folder / "injected.py").write_text("")
+    stage.environment.update(
+        PYTHONPATH=str(folder),
+        PYTHONHOME="/nowhere",
+        PYTHONSTARTUP=str(folder / "injected.py"),
+        GLIBC_TUNABLES="glibc.malloc.check=3",
+        LD_LIBRARY_PATH=str(folder),
+        BASH_ENV=str(folder / "injected.py"),
+    )
+    yield
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def planted_mount(stage):
+    """A folder for writing, with a link in it that leads out.
+
+    Afterwards: nothing in it is a device, is setuid, or was followed.
+    """
+    with writable_mount(stage):
+        os.symlink(stage.bench.canary_file, stage.folder / "to-canary")
+        before = os.stat(stage.bench.canary_file)
+        stage.facts["canary_path"] = str(stage.bench.canary_file)
+        read_only = stage.bench.wafer.folder(f"ro-{id(stage)}")
+        stage.options.append(f"--mount={read_only}:/ro")
+        yield
+        for path in stage.folder.iterdir():
+            mode = path.lstat().st_mode
+            if mode & 0o6000 or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                stage.problem(f"{path.name} has mode {mode:o}")
+        after = os.stat(stage.bench.canary_file)
+        if (before.st_mtime_ns, before.st_nlink) != (
+            after.st_mtime_ns,
+            after.st_nlink,
+        ):
+            stage.problem("the canary's file was touched")
+        if list(read_only.iterdir()):
+            stage.problem("something is in the read-only mount")
+        os.rmdir(read_only)
+
+
+def make_wheel(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, data in members.items():
+            wheel.writestr(name, data)
+    os.chmod(path, 0o644)
+
+
+@contextlib.contextmanager
+def hostile_wheel(stage):
+    """Members that would leave the folder where a wheel is unpacked."""
+    path = stage.bench.wafer.base / "hostile-1-py3-none-any.whl"
+    make_wheel(
+        path,
+        {
+            "hostile.py": b"",
+            "../../../../tmp/planted": b"x",
+            "/etc/planted": b"x",
+            "../../../opt/planted": b"x",
+        },
+    )
+    stage.libraries.append(path)
+    yield
+
+
+@contextlib.contextmanager
+def wheel_bomb(stage):
+    """A wheel of a few MiB that unpacks to more than the job's memory."""
+    path = stage.bench.wafer.base / "bomb-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, True, 1) as wheel:
+        with wheel.open("bomb.bin", "w") as member:
+            for _ in range(1280):
+                member.write(bytes(1 << 20))
+    os.chmod(path, 0o644)
+    stage.libraries.append(path)
+    yield
+    path.unlink()

@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 
-from waiting import wait_for
 from wafer_command import Wafer
 
 ESCAPE = pathlib.Path(__file__).resolve().parent.parent
@@ -31,7 +30,6 @@ class Bench:
         if setting == "plain" and allow_missing is not None:
             given = [f"--allow-missing={allow_missing}"]
             self.wafer.allow = given if allow_missing else []
-        self.missing = self.wafer.allow[0:1]
         self.canaries = {
             name: make_canary()
             for name in ("file", "host", "argument", "variable", "memory")
@@ -57,7 +55,7 @@ class Bench:
 
     @property
     def libraries(self):
-        return ",".join(str(self.inside / name) for name in LIBRARIES)
+        return [str(self.inside / name) for name in LIBRARIES]
 
     def start_neighbour(self):
         """Another job, with canaries wherever a job can have one."""
@@ -88,10 +86,6 @@ class Bench:
             for line in outcome.lines
             if line.startswith("touched: ")
         ]
-
-    def wait_for_end(self, process):
-        wait_for(lambda: process.ended, "the end of a run", 300)
-        return process.wait()
 
     def remove(self):
         self.wafer.stop_all()

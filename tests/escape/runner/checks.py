@@ -3,8 +3,12 @@
 A row names those that are its own; `of_every_run` are made after each.
 """
 
+import world
+from runner.peak import host_peak_kib
+
 TOLERANCE = 1.05
 GIB = 1 << 30
+MORE_KIB = 16 << 10
 
 
 def end(stage, wanted):
@@ -93,4 +97,48 @@ def a_quarter_of_a_cpu(stage):
         return [f"it used {share:.3f} CPUs"]
     if not report["usage"]["throttled_periods"]:
         return ["it was never throttled"]
+    return []
+
+
+def differs(name):
+    """Two jobs said different things."""
+
+    def check(stage):
+        first, second = stage.first.get(name), stage.answers().get(name)
+        if first is None or first == second:
+            return [f"it was {first} in both jobs"]
+        return []
+
+    return check
+
+
+def host_memory(stage):
+    """The host took little more than the neighbour's, which idles."""
+    idle = host_peak_kib(stage.bench.neighbour.popen.pid)
+    more_kib = stage.host_peak_kib - idle
+    if more_kib > MORE_KIB:
+        return [f"the host took {more_kib} KiB more than an idle one"]
+    return []
+
+
+def log_is_cut(stage):
+    report = stage.outcome.report
+    if not report["log_truncated"]:
+        return ["the log isn't marked as cut"]
+    log = stage.bench.wafer.state_dir / "runs" / report["id"] / "stdout"
+    size = log.stat().st_size
+    return [f"the log has {size} bytes"] if size > GIB else []
+
+
+def no_core(stage):
+    """Neither where the job worked, nor where wafer was called."""
+    cores = world.core_files(stage.bench.wafer.base)
+    return [f"a core file: {cores}"] if cores else []
+
+
+def bill_is_wafers(stage):
+    """The last line says how the run ended, whatever was printed before."""
+    bill = stage.outcome.bill
+    if bill["state"] != stage.outcome.report["state"]:
+        return [f"the last line says {bill['state']}"]
     return []

@@ -5,6 +5,8 @@ import mmap
 import os
 import socket
 
+from wafer_command import ZYGOTE
+
 # getpid of the i386 interface: mov eax, 20; int 0x80; ret
 GETPID_BY_INT_80 = bytes.fromhex("b814000000cd80c3")
 
@@ -49,6 +51,7 @@ def of_machine(setting, missing):
         "landlock scopes": landlock_abi() >= 6 and "landlock" not in missing,
         "ia32": has_ia32(),
         "ipv6": has_ipv6(),
+        "address limit": b"__asan_init" not in ZYGOTE.read_bytes(),
         "rw mounts": setting == "root",
     }
     return {name for name, is_there in there.items() if is_there}

@@ -138,22 +138,31 @@ def lay_over(bench, weak, walls):
     )
 
 
+# Of a cloud's metadata and of private networks.
+ADDRESSES = (
+    "169.254.169.254", "169.254.170.2", "10.0.0.1", "172.16.0.1",
+    "192.168.0.1", "100.64.0.1",
+)  # fmt: skip
+ADDRESS_6 = "fd00:ec2::254"
+SIOCSIFADDR, SIOCSIFFLAGS = 0x8916, 0x8914
+IFF_UP, LOOPBACK = 1, 1
+
+
 def enter_private_network():
-    """No interface but loopback, with the addresses of a cloud's metadata."""
+    """No interface but loopback, which has the addresses that jobs try."""
     check(libc.unshare(NEW_NET), "unshare the network")
-    siocsifaddr, siocsifflags, siocsifnetmask = 0x8916, 0x8914, 0x891C
-    up = 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, siocsifflags, struct.pack("16sh14x", b"lo", up))
-        for number, address in enumerate(
-            ("169.254.169.254", "169.254.170.2"), 1
-        ):
-            name = f"lo:{number}".encode()
-            for request, text in (
-                (siocsifaddr, address),
-                (siocsifnetmask, "255.255.255.255"),
-            ):
-                packed = struct.pack("=H2x4s8x", 2, socket.inet_aton(text))
-                fcntl.ioctl(
-                    control, request, struct.pack("16s16s", name, packed)
-                )
+        flags = struct.pack("16sh14x", b"lo", IFF_UP)
+        fcntl.ioctl(control, SIOCSIFFLAGS, flags)
+        for number, text in enumerate(ADDRESSES):
+            address = struct.pack(
+                "=16sH2x4s8x",
+                f"lo:{number}".encode(),
+                socket.AF_INET,
+                socket.inet_aton(text),
+            )
+            fcntl.ioctl(control, SIOCSIFADDR, address)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
+        address = socket.inet_pton(socket.AF_INET6, ADDRESS_6)
+        packed = struct.pack("=16sIi", address, 128, LOOPBACK)
+        fcntl.ioctl(control, SIOCSIFADDR, packed)
