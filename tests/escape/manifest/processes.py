@@ -80,7 +80,7 @@ ROWS = [
     row("a terminal", ("ENOENT", "ENXIO"), ("root", "kernel"), TERMINAL),
     row("type into the caller's terminal", "EPERM", ("seccomp",), TERMINAL,
         checks=(checks.refused("ioctl"),)),
-    row("signals by a descriptor's owner", "OK", ("pid", "user-namespace")),
+    row("signals by a descriptor's owner", ("ESRCH", "OK"), ("pid", "user-namespace")),
     row("forge the last line and the record", "begun", ("host",), FORGER,
         checks=(checks.bill_is_wafers,)),
     row("flood the report pipe", "written", ("host",), ALONE,

@@ -330,7 +330,9 @@ def watch():
     libc = trial.libc()
     watcher = libc.inotify_init()
     path = trial.facts["canary_path"].encode()
-    if libc.inotify_add_watch(watcher, path, 2) < 0:
+    found = libc.inotify_add_watch(watcher, path, 2)
+    os.close(watcher)
+    if found < 0:
         raise OSError(errno.ENOENT, "")
     return "watched"
 

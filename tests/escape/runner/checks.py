@@ -123,7 +123,7 @@ def host_memory(stage):
 
 def log_is_cut(stage):
     report = stage.outcome.report
-    if not report["log_truncated"]:
+    if not report["output"]["log_truncated"]:
         return ["the log isn't marked as cut"]
     log = stage.bench.wafer.state_dir / "runs" / report["id"] / "stdout"
     size = log.stat().st_size

@@ -21,7 +21,7 @@ from rows import EVERYWHERE, WALLS
 from runner import stage
 from wafer_command import ZYGOTE
 
-NEW_NS, NEW_NET = 0x20000, 0x40000000
+NEW_NS, NEW_IPC, NEW_NET = 0x20000, 0x08000000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -100,7 +100,8 @@ def without(bench, weak, walls, rows):
     """[(verdict, why)], with the walls away."""
     world.adopt_orphans()
     bench.wafer.base = bench.wafer.folder(f"without-{'-'.join(walls)}")
-    check(libc.unshare(NEW_NS), "unshare")
+    # Of IPC, too: what is left in a job's without one is left here.
+    check(libc.unshare(NEW_NS | NEW_IPC), "unshare")
     check(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "/")
     # What a job without a root of its own leaves in /tmp goes with it.
     check(libc.mount(b"none", b"/tmp", b"tmpfs", 0, b"mode=1777"), "/tmp")
