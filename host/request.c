@@ -284,6 +284,27 @@ int request_set_name(struct request *request, const char *value,
   return 0;
 }
 
+/* An earlier job may have planted a link or a FIFO where the report goes, in a
+ * folder that was mounted for it: the one isn't followed, the other not waited
+ * for. The links in /dev are the system's own. */
+static int open_report(const char *path, struct error **err)
+{
+  int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  if (strncmp(path, "/dev/", strlen("/dev/")) != 0)
+    flags |= O_NOFOLLOW;
+  cleanup_fd int fd = open(path, flags, 0644);
+  if (fd < 0 && errno == ELOOP)
+    return error_make(err, ELOOP, "%s is a link; name the file itself", path);
+  if (fd < 0 && errno == ENXIO)
+    return error_make(err, ENXIO, "%s is a FIFO that nobody reads", path);
+  if (fd < 0)
+    return error_errno(err, "open %s", path);
+  /* Once open, a reader is waited for. */
+  if (fcntl(fd, F_SETFL, 0) < 0)
+    return error_errno(err, "set up %s", path);
+  return steal_fd(&fd);
+}
+
 int request_set_report(struct request *request, const char *value,
                        struct error **err)
 {
@@ -297,10 +318,9 @@ int request_set_report(struct request *request, const char *value,
       return error_make(err, EBADF, "descriptor %s isn't open", value);
     fcntl(request->report_fd, F_SETFD, FD_CLOEXEC);
   } else {
-    request->report_fd =
-        open(value, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+    request->report_fd = open_report(value, err);
     if (request->report_fd < 0)
-      return error_errno(err, "open %s", value);
+      return -1;
     request->report_is_ours = true;
   }
   request->has_report = true;

@@ -296,6 +296,27 @@ static void test_report_to_descriptor(void **state)
   request_release(&request);
 }
 
+/* What a job may have left where the report is to go. */
+static void test_report_where_planted(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  cleanup_request struct request request = {0};
+  check_put("target", "kept");
+  assert_int_equal(symlink("target", "link"), 0);
+  assert_int_equal(mkfifo("fifo", 0600), 0);
+  check_bad(request_set_report(&request, "link", &err), &err, ELOOP,
+            "link is a link; name the file itself");
+  check_bad(request_set_report(&request, "fifo", &err), &err, ENXIO,
+            "fifo is a FIFO that nobody reads");
+  assert_false(request.has_report);
+  cleanup_fd int reader = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  check_good(request_set_report(&request, "fifo", &err), err);
+  assert_int_equal(fcntl(request.report_fd, F_GETFL) & O_NONBLOCK, 0);
+  cleanup_request struct request other = {0};
+  check_good(request_set_report(&other, "/dev/fd/2", &err), err);
+}
+
 static void test_report_to_file(void **state)
 {
   (void)state;
@@ -333,7 +354,7 @@ int main(void)
       CHECK_TEST(test_secrets),        CHECK_TEST(test_bad_secrets),
       CHECK_TEST(test_tags),           CHECK_TEST(test_network),
       CHECK_TEST(test_name),           CHECK_TEST(test_report_to_descriptor),
-      CHECK_TEST(test_report_to_file),
+      CHECK_TEST(test_report_to_file), CHECK_TEST(test_report_where_planted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
