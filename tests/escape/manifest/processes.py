@@ -11,7 +11,7 @@ ALONE = Group("processes.py", around=("places",), alone=True)
 TERMINAL = Group("processes.py", around=("places", "terminal"))
 SETUID = Group("processes.py", around=("places", "setuid_mount"))
 FORGER = Group("processes.py", around=("places",), ends=(7, "FAILED"))
-CRASHER = Group("processes.py", around=("places",), ends=(134, "FAILED"))
+ABORTED = Group("processes.py", around=("places",), ends=(134, "FAILED"))
 LATE = Group(
     "processes.py",
     around=("places",),
@@ -74,13 +74,14 @@ ROWS = [
         checks=(checks.reason("timeout"),)),
     row("stop itself past the timeout", "begun", ("keeper",), LATE,
         checks=(checks.reason("timeout"),), settings=ROOT),
-    row("a huge core dump", "begun", ("rlimits", "kernel"), CRASHER,
+    row("a huge core dump", "begun", ("rlimits", "kernel"), ABORTED,
         checks=(checks.reason("signal"), checks.no_core)),
     row("set a handler for the stack signal", "its own", ("host",), ALONE),
     row("a terminal", ("ENOENT", "ENXIO"), ("root", "kernel"), TERMINAL),
     row("type into the caller's terminal", "EPERM", ("seccomp",), TERMINAL,
         checks=(checks.refused("ioctl"),)),
-    row("signals by a descriptor's owner", ("ESRCH", "OK"), ("pid", "user-namespace")),
+    row("signals by a descriptor's owner", ("ESRCH", "OK"),
+        ("pid", "user-namespace")),
     row("forge the last line and the record", "begun", ("host",), FORGER,
         checks=(checks.bill_is_wafers,)),
     row("flood the report pipe", "written", ("host",), ALONE,

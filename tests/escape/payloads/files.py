@@ -58,13 +58,15 @@ WRITE = [
     "/proc/sys/fs/binfmt_misc/register", "/proc/sys/fs/mqueue/msg_max",
     "/proc/sys/kernel/shmmax", "/proc/sys/user/max_user_namespaces",
     "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/core/somaxconn",
-    "/proc/sysrq-trigger", "/proc/acpi/wakeup", "/proc/irq/default_smp_affinity",
+    "/proc/sysrq-trigger", "/proc/acpi/wakeup",
+    "/proc/irq/default_smp_affinity",
     "/proc/mtrr", "/proc/1/oom_score_adj", "/proc/1/comm", "/proc/1/uid_map",
     "/proc/1/attr/current", "/proc/self/uid_map", "/proc/self/setgroups",
-    "/usr/bin/x", "/usr/lib/python3.11/os.py", "/etc/passwd", "/etc/ld.so.preload",
+    "/usr/bin/x", "/usr/lib/python3.11/os.py", "/etc/passwd",
+    "/etc/ld.so.preload",
     "/etc/alternatives/x", "/opt/wafer/python/awsglue/utils.py",
-    "/opt/wafer/python/awsglue/x.py", "/run/secrets/x", "/dev/x", "/x", "/var/x",
-    "/proc/self/exe",
+    "/opt/wafer/python/awsglue/x.py", "/run/secrets/x", "/dev/x", "/x",
+    "/var/x", "/proc/self/exe",
 ]  # fmt: skip
 for path in WRITE:
     trial.add(f"write {path}", opens(path, os.O_WRONLY))

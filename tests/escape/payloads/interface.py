@@ -3,6 +3,7 @@
 import trial  # isort: skip
 
 import errno
+import importlib.util
 import os
 import sys
 
@@ -25,8 +26,10 @@ def command():
 @trial.attempt("variables of the loader's")
 def variables():
     """They were set for wafer itself: none came through."""
-    names = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PYTHONSTARTUP",
-             "PYTHONPATH", "PYTHONHOME", "GLIBC_TUNABLES", "BASH_ENV"}  # fmt: skip
+    names = {
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "PYTHONSTARTUP",
+        "PYTHONPATH", "PYTHONHOME", "GLIBC_TUNABLES", "BASH_ENV",
+    }  # fmt: skip
     found = names & set(os.environ)
     return "none" if not found else " ".join(sorted(found))
 
@@ -42,11 +45,7 @@ def preload():
 def python_path():
     if "injected" in sys.modules or any("inject" in p for p in sys.path):
         return "there"
-    try:
-        import injected  # noqa: F401
-    except ImportError:
-        return "none"
-    return "imported"
+    return "none" if importlib.util.find_spec("injected") is None else "there"
 
 
 def plant(name, make):

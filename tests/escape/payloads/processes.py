@@ -15,6 +15,7 @@ import threading
 import time
 
 LIMIT_PIDS = 128
+FILES_MAX = 4096
 STACK_SIGNAL = 64  # runtime/protocol.h
 
 
@@ -110,7 +111,7 @@ def raise_limit(resource_number, value):
 
 trial.add(
     "raise its own limit of open files",
-    raise_limit(resource.RLIMIT_NOFILE, 1 << 16),
+    raise_limit(resource.RLIMIT_NOFILE, 2 * FILES_MAX),
     in_child=True,
 )
 trial.add(
@@ -222,7 +223,7 @@ def deep_bomb():
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     first = os.getpid()
-    for _ in range(12):
+    for _ in range(8):  # 256 in the end
         try:
             os.fork()
         except OSError:

@@ -18,6 +18,7 @@ import zipfile
 
 MIB, GIB = 1 << 20, 1 << 30
 MEMORY = 1 * GIB
+FILES_MAX = 4096
 SCRATCH = 20 * GIB
 BEYOND = MEMORY + 256 * MIB
 
@@ -74,7 +75,7 @@ def by_children():
         if pid == 0:
             kept = bytearray(share)
             kept[::4096] = b"x" * len(kept[::4096])
-            time.sleep(20)
+            time.sleep(4)  # until the others have theirs
             os._exit(0)
         children.append(pid)
     statuses = [os.waitpid(pid, 0)[1] for pid in children]
@@ -172,7 +173,7 @@ def inodes():
 def open_files():
     opened = []
     try:
-        while len(opened) < 1 << 16:
+        while len(opened) < 2 * FILES_MAX:
             opened.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         return "bounded"

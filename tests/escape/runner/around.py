@@ -23,6 +23,7 @@ KEY = 0x57414645  # also the neighbour's
 TOKEN = b"planted by the runner"
 IPC_CREAT, IPC_RMID = 0o1000, 0
 REPORT_FD = 1023
+REFUSED = 125  # of wafer itself
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.shmat.restype = ctypes.c_void_p
@@ -285,6 +286,7 @@ def planted_mount(stage):
             mode = path.lstat().st_mode
             if mode & 0o6000 or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                 stage.problem(f"{path.name} has mode {mode:o}")
+        report_where_planted(stage)
         after = os.stat(stage.bench.canary_file)
         if (before.st_mtime_ns, before.st_nlink) != (
             after.st_mtime_ns,
@@ -294,6 +296,17 @@ def planted_mount(stage):
         if list(read_only.iterdir()):
             stage.problem("something is in the read-only mount")
         os.rmdir(read_only)
+
+
+def report_where_planted(stage):
+    """The next run's report isn't written through what is in its place."""
+    for name in ("link-to-canary", "fifo"):
+        path = stage.folder / name
+        if not os.path.lexists(path):
+            continue
+        said = stage.bench.wafer.start("run", "-", f"--report={path}").wait()
+        if said.status != REFUSED:
+            stage.problem(f"a report to {name} ended as {said.status}")
 
 
 def make_wheel(path, members):

@@ -1,4 +1,4 @@
-"""What the attempts of one setting share: a user's wafer, canaries, a neighbour.
+"""What a setting's attempts share: a user's wafer, canaries, a neighbour.
 
 Canaries are texts that a job must not come by. Whatever a job prints or is
 recorded with is searched for them.

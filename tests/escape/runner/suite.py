@@ -1,6 +1,5 @@
 """From the command line to the table."""
 
-import contextlib
 import os
 import pwd
 import resource
@@ -12,7 +11,7 @@ import manifest
 import world
 from rows import SETTINGS
 from runner import features, selftest, stage
-from runner.bench import ESCAPE, USERS, Bench
+from runner.bench import ESCAPE, Bench
 from runner.report import Report
 from wafer_command import WAFER, ZYGOTE
 
@@ -48,14 +47,10 @@ def main(options):
 
 
 def raise_limits():
-    """A caller may have as much as there is: wafer lowers it for the job."""
+    """A caller may have as much as there is: wafer lowers it for a job."""
     for name in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
-        wanted = 1 << 17
         _, hard = resource.getrlimit(name)
-        if hard == resource.RLIM_INFINITY or hard >= wanted:
-            continue
-        with contextlib.suppress(ValueError):
-            resource.setrlimit(name, (wanted, wanted))
+        resource.setrlimit(name, (hard, hard))
 
 
 def print_sum(report):
