@@ -113,6 +113,8 @@ ROWS = [
     *paths(),
     row("the host's file by its path", "ENOENT", ("root",)),
     row("another run's script by its path", "ENOENT", ("root",)),
+    row("another run's log by its path", ABSENT, ("root", "user-namespace")),
+    row("a zygote's memory by its pid", ABSENT, ("pid", "user-namespace")),
     row("leave the root by ..", "ENOENT", ("root",)),
     row("watch the host's files by inotify", "ENOENT", ("root",)),
     row("the store by its path", ABSENT, ("root", "user-namespace")),

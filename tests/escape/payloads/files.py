@@ -85,6 +85,8 @@ for path in ("mem", "oom_score_adj", "comm", "coredump_filter",
 
 trial.add("the host's file by its path", fact("canary_path"))
 trial.add("another run's script by its path", fact("neighbour_script"))
+trial.add("another run's log by its path", fact("neighbour_log"))
+trial.add("a zygote's memory by its pid", fact("zygote_memory"))
 trial.add("the store by its path", fact("state_dir"))
 trial.add("the configuration by its path", fact("config_dir"))
 

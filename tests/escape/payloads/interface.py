@@ -38,7 +38,7 @@ def variables():
 def preload():
     """Not in this process, nor in one that it starts."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        return "loaded" if "injected" in maps.read() else "none"
+        return "loaded" if "BrokenLocale" in maps.read() else "none"
 
 
 @trial.attempt("a module by PYTHONPATH")

@@ -41,6 +41,7 @@ def kill_host(number):
 
 trial.add("kill the host by its pid", kill_host("host_pid"))
 trial.add("kill the neighbour's host by its pid", kill_host("neighbour_pid"))
+trial.add("kill the neighbour's zygote by its pid", kill_host("zygote_pid"))
 
 
 @trial.attempt("kill pid 1")

@@ -19,6 +19,8 @@ import threading
 import time
 import zipfile
 
+import world
+
 KEY = 0x57414645  # also the neighbour's
 TOKEN = b"planted by the runner"
 IPC_CREAT, IPC_RMID = 0o1000, 0
@@ -33,7 +35,17 @@ _libc.shmat.restype = ctypes.c_void_p
 def places(stage):
     """Where things are on the host, which are not to be there inside."""
     bench = stage.bench
+    below = world.descendants(bench.neighbour.popen.pid)
+    zygote = min(below)  # it was started first
+    (record,) = [
+        run for run in bench.wafer.records() if run["name"] == "neighbour.py"
+    ]
     stage.facts.update(
+        zygote_pid=zygote,
+        zygote_memory=f"/proc/{zygote}/mem",
+        neighbour_log=str(
+            bench.wafer.state_dir / "runs" / record["id"] / "stdout"
+        ),
         canary_path=str(bench.canary_file),
         state_dir=str(bench.wafer.state_dir),
         config_dir=str(bench.wafer.config_dir),
@@ -257,7 +269,10 @@ def loader_variables(stage):
     """In wafer's environment, as a caller may have them."""
     folder = stage.bench.wafer.folder(f"inject-{id(stage)}")
     (folder / "injected.py").write_text("")
+    sanitizer = os.environ.get("ASAN_OPTIONS", "")
     stage.environment.update(
+        ASAN_OPTIONS=f"{sanitizer}:verify_asan_link_order=0",
+        LD_PRELOAD="libBrokenLocale.so.1",  # of libc6, and used by nothing
         PYTHONPATH=str(folder),
         PYTHONHOME="/nowhere",
         PYTHONSTARTUP=str(folder / "injected.py"),
