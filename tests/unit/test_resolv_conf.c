@@ -58,8 +58,7 @@ static void test_no_server(void **state)
       " nameserver 10.0.0.1",
       "#nameserver 10.0.0.1",
       "nameserver 10.0.0.1:53",
-      "nameserver "
-      "1111111111111111111111111111111111111111111111111111111111111111111111",
+      "nameserver 111111111111111111111111111111111111111111111111111111111",
   };
   for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
     struct resolv_conf conf;
@@ -78,7 +77,7 @@ static void test_long(void **state)
   char text[4096];
   for (size_t length = 1; length < 1200; length++) {
     memset(text, 'a', sizeof text);
-    memcpy(text, "search ", 7);
+    text[snprintf(text, sizeof text, "search ")] = 'a';
     snprintf(text + 7 + length, sizeof text - 7 - length,
              "\nnameserver 10.0.0.1\noptions edns0\n");
     resolv_conf_parse(text, &conf);
