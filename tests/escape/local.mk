@@ -1,7 +1,7 @@
 # The escape suite (README.md, beside this): it needs an installed wafer, and
 # scripts/check runs it. For its test of itself there is a zygote whose walls
 # can be taken away; `make tests/escape/weak` makes it, and nothing else does.
-EXTRA_PROGRAMS = tests/escape/weak
+EXTRA_PROGRAMS += tests/escape/weak
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 tests_escape_weak_SOURCES = tests/escape/weak.c $(wafer_zygote_SOURCES)
