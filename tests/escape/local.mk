@@ -13,4 +13,7 @@ tests_escape_weak_LDFLAGS = $(AM_LDFLAGS) \
   -Wl,--wrap=sethostname,--wrap=syscall,--wrap=unshare
 tests_escape_weak_LDADD = $(wafer_zygote_LDADD)
 
-EXTRA_DIST += tests/escape
+# Folders that hold sources alone: what is built here lies beside them.
+EXTRA_DIST += tests/escape/README.md tests/escape/inside tests/escape/lacks \
+  tests/escape/manifest tests/escape/payloads tests/escape/rows.py \
+  tests/escape/run tests/escape/runner
