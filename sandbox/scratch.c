@@ -82,9 +82,13 @@ static int clear_template(int image_fd, struct error **err)
   cleanup_fd int mount_fd = mount_image(image_fd, err);
   if (mount_fd < 0)
     return -1;
-  if (unlinkat(mount_fd, "lost+found", AT_REMOVEDIR) < 0 ||
-      mkdirat(mount_fd, SCRATCH_SPARE, 0700) < 0 ||
-      fchmodat(mount_fd, ".", 01777, 0) < 0)
+  cleanup_fd int root =
+      openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0 || unlinkat(root, "lost+found", AT_REMOVEDIR) < 0 ||
+      mkdirat(root, SCRATCH_SPARE, 0700) < 0 || fchmod(root, 01777) < 0 ||
+      /* The mount may outlive its descriptor: a process forked meanwhile has
+       * one, too. What is copied must be in the image by then. */
+      syncfs(root) < 0)
     return error_errno(err, "prepare the scratch template");
   return 0;
 }
