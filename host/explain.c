@@ -115,17 +115,16 @@ static void explain_exit(struct run *run, int status)
         xasprintf("the script exited with status %d%s", status, refused));
     return;
   }
+  const char *message = exception->message != NULL ? exception->message : "";
   bool coding = strcmp(exception->type, "SyntaxError") == 0 &&
-                exception->message != NULL &&
-                strstr(exception->message, "Non-UTF-8") != NULL;
+                strstr(message, "Non-UTF-8") != NULL;
   cleanup_free char *place =
       exception->line > 0 ? xasprintf(" (%s, line %lld)", exception->file,
                                       (long long)exception->line)
                           : xstrdup("");
   set_reason(run, REASON_EXCEPTION,
              xasprintf("%s%s%s%s%s%s", exception->type,
-                       exception->message[0] != '\0' ? ": " : "",
-                       exception->message, place, refused,
+                       *message != '\0' ? ": " : "", message, place, refused,
                        coding ? "; save the script as UTF-8" : ""));
 }
 
