@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/fd.h"
+#include "host/egress.h"
 #include "host/format.h"
 #include "host/options.h"
 #include "host/settings.h"
@@ -10,6 +11,7 @@
 #include "jobs/home.h"
 #include "runtime/launch.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/cgroup_scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +25,7 @@ struct finding {
   const char *name;
   const char *purpose; /* NULL: the name says it */
   struct wall_state state;
+  bool optional; /* all is well without it, too */
 };
 
 enum { FINDINGS_MAX = 16 };
@@ -65,6 +68,15 @@ static void add_bad(struct findings *findings, const char *name,
   struct finding *finding = add(findings, name);
   finding->state.why = xstrdup(why);
   finding->state.fix = fix;
+}
+
+/* As a run does it; what it gives then shows in the walls. */
+static void find_scope(struct findings *findings)
+{
+  cleanup_error struct error *err = NULL;
+  if (cgroup_join_scope(&err) < 0)
+    add_bad(findings, "systemd", err->text,
+            xstrdup("systemctl --user status says how the user manager is"));
 }
 
 static void find_walls(struct findings *findings)
@@ -146,6 +158,14 @@ static int check_folder(const char *dir, const char **remark,
   return 0;
 }
 
+static void find_networks(struct findings *findings)
+{
+  add_good(findings, "network", xstrdup("none, host"));
+  struct finding *egress = add(findings, "network egress");
+  egress->optional = true;
+  egress_probe(&egress->state);
+}
+
 static void find_folder(struct findings *findings, const char *name,
                         const char *variable,
                         int (*find)(char **dir, struct error **err))
@@ -163,7 +183,7 @@ static void find_folder(struct findings *findings, const char *name,
 static void find_settings(struct findings *findings)
 {
   cleanup_error struct error *err = NULL;
-  struct settings settings;
+  cleanup_settings struct settings settings = {0};
   if (settings_load(&settings, &err) < 0)
     add_bad(findings, "wafer.conf", err->text, xstrdup("correct that line"));
   else if (settings.allow_missing == 0)
@@ -208,7 +228,7 @@ static void find_helpers(struct findings *findings)
 static bool all_well(const struct findings *findings)
 {
   for (size_t i = 0; i < findings->count; i++)
-    if (!findings->items[i].state.stands)
+    if (!findings->items[i].state.stands && !findings->items[i].optional)
       return false;
   return true;
 }
@@ -341,11 +361,13 @@ static int run_doctor(void *target, const struct command_line *line,
     return explain_walls(asked, err);
   cleanup_findings struct findings walls = {.title = "walls"};
   cleanup_findings struct findings machine = {.title = "machine"};
+  find_scope(&machine);
   find_walls(&walls);
   find_kernel(&machine);
   find_cgroup(&machine);
   find_python(&machine);
   find_libraries(&machine);
+  find_networks(&machine);
   find_folder(&machine, "state", "WAFER_STATE_DIR", home_state_dir);
   find_folder(&machine, "configuration", "WAFER_CONFIG_DIR", home_config_dir);
   find_settings(&machine);

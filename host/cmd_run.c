@@ -40,6 +40,7 @@ static int allow_missing(void *target, const char *value, struct error **err)
 TAKE(set_size)
 TAKE(set_timeout)
 TAKE(set_network)
+TAKE(allow_networks)
 TAKE(set_name)
 TAKE(set_report)
 TAKE(add_libs)
@@ -60,8 +61,11 @@ static const struct option_row options[] = {
      take_add_secret},
     {"mount", "SRC:DST[:ro|rw]", "show a folder or file inside (ro)",
      take_add_mount},
-    {"network", "none|host", "none (the default), or the machine's own",
+    {"network", "none|egress|host",
+     "none (the default), the internet alone, or the machine's own",
      take_set_network},
+    {"allow-network", "CIDR,…", "a private network that egress may reach",
+     take_allow_networks},
     {"name", "NAME", "the run's name (the script's)", take_set_name},
     {"tag", "K=V", "a label, for the bill", take_add_tag},
     {"report", "FILE|FD", "write the whole record as JSON", take_set_report},
@@ -83,6 +87,22 @@ static void set_defaults(struct request *request,
   request->argument_count = line->rest_count;
 }
 
+/* What the settings allow every run is for those with egress; what the command
+ * line allows asks for it. */
+static int take_networks(struct request *request,
+                         const struct settings *settings, struct error **err)
+{
+  bool egress = request->network == NETWORK_EGRESS;
+  if (!egress && request->allowed_network_count > 0)
+    return error_make(err, EINVAL,
+                      "--allow-network is for --network egress; this run has "
+                      "--network %s",
+                      network_mode_name(request->network));
+  if (!egress || settings->allow_network == NULL)
+    return 0;
+  return request_allow_networks(request, settings->allow_network, err);
+}
+
 static int refuse_script(const struct error *err)
 {
   bool missing = err->code == ENOENT || err->code == ENOTDIR;
@@ -97,12 +117,14 @@ static int run_run(void *target, const struct command_line *line,
                    struct error **err)
 {
   struct request *request = target;
-  struct settings settings = {0};
+  cleanup_settings struct settings settings = {0};
   cleanup_error struct error *no_script = NULL;
   set_defaults(request, line);
   if (settings_load(&settings, err) < 0)
     return -1;
   request->allowed_missing |= settings.allow_missing;
+  if (take_networks(request, &settings, err) < 0)
+    return -1;
   if (request_open_script(request, line->words[0], &no_script) < 0)
     return refuse_script(no_script);
   return execute(request, err);

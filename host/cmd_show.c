@@ -71,6 +71,7 @@ static void print_asked(const struct run *run)
                 run->tags[i].value);
   print_field("size", "%s DPU", run->size);
   print_text("network", run->network);
+  print_list("allowed", &run->allowed_networks);
   print_text("libraries", run->library_set);
   print_list("mounts", &run->mounts);
   print_list("environment", &run->env_names);

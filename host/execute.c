@@ -11,6 +11,7 @@
 #include "host/spec.h"
 #include "host/usage.h"
 #include "host/walls.h"
+#include "sandbox/cgroup_scope.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/scratch.h"
 
@@ -26,6 +27,15 @@
 static const unsigned wall_scratch = 1U << WALL_SCRATCH;
 static const unsigned wall_uid = 1U << WALL_UID;
 static const unsigned wall_landlock = 1U << WALL_LANDLOCK;
+
+/* Before there is a zygote, which has to stand there, too. Where systemd gives
+ * no scope the wall is missing; the run may do without it. */
+static void join_scope(void)
+{
+  cleanup_error struct error *err = NULL;
+  if (cgroup_join_scope(&err) < 0)
+    fprintf(stderr, "wafer: %s\n", err->text);
+}
 
 /* From here on a stop is a thing that the run records: signals wait until the
  * event loop takes them. Writing to a caller that is gone is an error like any
@@ -102,7 +112,7 @@ static void describe(struct execution *execution)
   run_set_text(&run->name,
                request->name ? request->name : request->script.name);
   run_set_text(&run->script, request->script_path);
-  run_set_text(&run->network, request->host_network ? "host" : "none");
+  run_set_text(&run->network, network_mode_name(request->network));
   run_set_text(&run->library_set, "none");
   run_set_size(run, size);
   run->timeout_ms = request->timeout_ms;
@@ -118,6 +128,11 @@ static void describe(struct execution *execution)
     text_list_add(&run->secret_names, request->secrets[i].name);
   for (size_t i = 0; i < request->mount_count; i++)
     text_list_add(&run->mounts, request->mounts[i].text);
+  for (size_t i = 0; i < request->allowed_network_count; i++) {
+    char text[NETWORK_PREFIX_TEXT_SIZE];
+    text_list_add(&run->allowed_networks,
+                  network_prefix_text(&request->allowed_networks[i], text));
+  }
   for (size_t i = 0; i < request->tags.count; i++) {
     cleanup_free char *key = xstrdup(request->tags.items[i]);
     char *value = strchr(key, '=');
@@ -258,22 +273,43 @@ static int place_as_user(struct execution *execution,
   return place_in_cgroup(execution, *place, err);
 }
 
+static int choose_network(struct execution *execution, struct error **err)
+{
+  if (execution->request->network != NETWORK_EGRESS)
+    return 0;
+  return egress_choose(&execution->egress, err);
+}
+
+static int make_network(struct execution *execution, struct error **err)
+{
+  const struct request *request = execution->request;
+  if (request->network != NETWORK_EGRESS)
+    return 0;
+  return egress_make(&execution->egress, &execution->zygote,
+                     &execution->sandbox, request->allowed_networks,
+                     request->allowed_network_count, err);
+}
+
 static int make_sandbox(struct execution *execution, struct error **err)
 {
-  bool host_network = execution->request->host_network;
   char version[PYTHON_VERSION_SIZE];
   if (sandbox_record(&execution->sandbox, execution->result_fd, err) < 0 ||
       make_cgroup(execution, err) < 0 ||
       sandbox_await(&execution->zygote, &execution->sandbox, err) < 0)
     return -1;
   struct sandbox_place place = {
-      .host_network = host_network,
+      .network = execution->request->network,
+      .resolvers = execution->egress.resolv_conf.count,
+      .resolv_conf = execution->egress.resolv_conf.text,
       .has_scratch = !(execution->missing & wall_scratch),
       .scratch_bytes = (uint64_t)execution->request->size->scratch_bytes,
   };
   int placed = geteuid() == 0 ? place_as_root(execution, &place, err)
                               : place_as_user(execution, &place, err);
-  if (placed < 0 || give_scratch(execution, err) < 0)
+  /* The scratch before the network: a process that pasta is started with would
+   * hold what the maker's thread has just closed, a mount that is to go. */
+  if (placed < 0 || give_scratch(execution, err) < 0 ||
+      make_network(execution, err) < 0)
     return -1;
   process_identify(execution->sandbox.keeper_pid, &execution->run.keeper);
   if (sandbox_await_parked(&execution->sandbox, version, err) < 0)
@@ -328,6 +364,7 @@ static void release_sandbox(struct execution *execution, bool is_booked)
   if (is_booked && execution->sandbox.keeper_fd >= 0)
     sandbox_booked(&execution->sandbox, &ignored);
   sandbox_close(&execution->sandbox);
+  egress_release(&execution->egress);
   /* Before the zygote does: see zygote_keep. */
   fd_close(&execution->scratch_fd);
   zygote_stop(&execution->zygote);
@@ -434,6 +471,7 @@ int execute(const struct request *request, struct error **err)
       .zygote = ZYGOTE_INIT,
       .sandbox = SANDBOX_INIT,
       .scratch_fd = -1,
+      .egress = EGRESS_INIT,
       .run_dir = -1,
       .result_fd = -1,
       .heartbeat_fd = -1,
@@ -443,11 +481,13 @@ int execute(const struct request *request, struct error **err)
   if (check_size(request->size, err) < 0)
     return -1;
   hold_signals();
+  join_scope();
   if (zygote_start(&execution.zygote, err) < 0)
     return -1;
   if (sandbox_fork(&execution.zygote, &execution.sandbox, err) < 0 ||
-      check_walls(&execution, err) < 0 || make_mask(&execution, err) < 0 ||
-      begin_scratch(&execution, err) < 0 || open_books(&execution, err) < 0) {
+      check_walls(&execution, err) < 0 || choose_network(&execution, err) < 0 ||
+      make_mask(&execution, err) < 0 || begin_scratch(&execution, err) < 0 ||
+      open_books(&execution, err) < 0) {
     kill_sandbox(&execution);
     release_sandbox(&execution, false);
     return -1;

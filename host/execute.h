@@ -1,10 +1,11 @@
 /* Running one request to its end, without a server.
  *
- *   execute.c    the steps: zygote, store, cgroup, scratch, sandbox, release
- *   supervise.c  the event loop while the job runs
- *   explain.c    why it ended
- *   summary.c    what is printed and reported at the end
- *   recover.c    the runs of a wafer that was killed
+ *   execute.c      the steps: zygote, store, cgroup, scratch, sandbox, release
+ *   supervise.c    the event loop while the job runs
+ *   seccomp_log.c  what --seccomp-log gathers meanwhile
+ *   explain.c      why it ended
+ *   summary.c      what is printed and reported at the end
+ *   recover.c      the runs of a wafer that was killed
  *
  * The zygote starts first and everything that needs no sandbox happens while
  * its interpreter does. The run is durable in the store before anything is made
@@ -13,6 +14,7 @@
 #define WAFER_HOST_EXECUTE_H
 
 #include "base/mask.h"
+#include "host/egress.h"
 #include "host/request.h"
 #include "host/scratch_maker.h"
 #include "jobs/store.h"
@@ -30,6 +32,7 @@ struct execution {
   struct zygote zygote;
   struct sandbox sandbox;
   struct cgroup *cgroup;
+  struct egress egress;
   struct namespace_ids ids;
   unsigned missing;             /* walls, see walls.h */
   struct scratch_maker scratch; /* not started where that wall is missing */

@@ -124,7 +124,7 @@ static void explain_exit(struct run *run, int status)
                           : xstrdup("");
   set_reason(run, REASON_EXCEPTION,
              xasprintf("%s%s%s%s%s%s", exception->type,
-                       *message != '\0' ? ": " : "", message, place, refused,
+                       message[0] != '\0' ? ": " : "", message, place, refused,
                        coding ? "; save the script as UTF-8" : ""));
 }
 

@@ -5,6 +5,7 @@ libhost_a_SOURCES = \
   host/caps.c host/caps.h \
   host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
   host/cmd_show.c \
+  host/egress.c host/egress.h \
   host/execute.c host/execute.h \
   host/explain.c \
   host/format.c host/format.h \
@@ -15,6 +16,8 @@ libhost_a_SOURCES = \
   host/recover.c host/recover.h \
   host/report.c host/report.h \
   host/request.c host/request.h host/request_mount.c \
+  host/resolv_conf.c host/resolv_conf.h \
+  host/resolver.c host/resolver.h \
   host/scratch_maker.c host/scratch_maker.h \
   host/seccomp_log.c host/seccomp_log.h \
   host/settings.c host/settings.h \

@@ -47,6 +47,7 @@ void request_release(struct request *request)
   if (request->report_is_ours)
     fd_close(&request->report_fd);
   text_list_release(&request->tags);
+  free(request->allowed_networks);
   free(request->libs);
   free(request->env);
   free(request->secrets);
@@ -261,9 +262,38 @@ int request_add_tag(struct request *request, const char *value,
 int request_set_network(struct request *request, const char *value,
                         struct error **err)
 {
-  request->host_network = strcmp(value, "host") == 0;
-  if (!request->host_network && strcmp(value, "none") != 0)
-    return error_make(err, EINVAL, "\"%s\" isn't none or host", value);
+  return network_mode_find(value, &request->network, err);
+}
+
+static int allow_network(struct request *request, const char *text,
+                         struct error **err)
+{
+  struct network_prefix prefix;
+  if (network_prefix_parse(text, &prefix, err) < 0 ||
+      network_prefix_check_allowed(&prefix, err) < 0)
+    return -1;
+  if (request->allowed_network_count == NETWORK_ALLOWED_MAX)
+    return error_make(err, E2BIG, "there are more than %d networks",
+                      NETWORK_ALLOWED_MAX);
+  request->allowed_networks = xreallocarray(request->allowed_networks,
+                                            request->allowed_network_count + 1,
+                                            sizeof *request->allowed_networks);
+  request->allowed_networks[request->allowed_network_count++] = prefix;
+  return 0;
+}
+
+int request_allow_networks(struct request *request, const char *value,
+                           struct error **err)
+{
+  cleanup_free char *copy = xstrdup(value);
+  char *rest = copy;
+  for (char *text = strsep(&rest, ","); text != NULL;
+       text = strsep(&rest, ",")) {
+    text += strspn(text, " \t");
+    text[strcspn(text, " \t")] = '\0';
+    if (allow_network(request, text, err) < 0)
+      return -1;
+  }
   return 0;
 }
 

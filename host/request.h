@@ -8,6 +8,8 @@
 #include "base/fd.h"
 #include "jobs/size.h"
 #include "jobs/text_list.h"
+#include "sandbox/network.h"
+#include "sandbox/network_rules.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -48,7 +50,9 @@ struct request {
   const struct size *size; /* NULL until set: the default */
   int64_t timeout_ms;      /* 0 until set: the default */
   char *name;
-  bool host_network;
+  enum network_mode network;
+  struct network_prefix *allowed_networks; /* with egress */
+  size_t allowed_network_count;
   bool quiet;
   bool seccomp_log;
   int report_fd; /* where the record goes; see has_report */
@@ -100,6 +104,10 @@ int request_add_tag(struct request *request, const char *value,
                     struct error **err);
 int request_set_network(struct request *request, const char *value,
                         struct error **err);
+/* Private networks separated by commas, which --network egress may reach:
+ * "10.1.0.0/16,192.168.7.1". */
+int request_allow_networks(struct request *request, const char *value,
+                           struct error **err);
 int request_set_name(struct request *request, const char *value,
                      struct error **err);
 /* A file's path, or the number of an open descriptor. */

@@ -3,6 +3,7 @@
 #include "host/settings.h"
 
 #include "base/fd.h"
+#include "host/request.h"
 #include "host/walls.h"
 #include "jobs/home.h"
 
@@ -29,8 +30,20 @@ static int take_allow_missing(struct settings *settings, const char *value,
   return walls_parse(value, &settings->allow_missing, err);
 }
 
+/* Tried here, so that what is wrong with it is told with its line. */
+static int take_allow_network(struct settings *settings, const char *value,
+                              struct error **err)
+{
+  __attribute__((cleanup(request_release))) struct request trial = {0};
+  if (request_allow_networks(&trial, value, err) < 0)
+    return -1;
+  settings->allow_network = xstrdup(value);
+  return 0;
+}
+
 static const struct setting known[] = {
     {"allow_missing", take_allow_missing},
+    {"allow_network", take_allow_network},
 };
 
 /* Cuts blanks off both ends, in place. */
@@ -70,9 +83,15 @@ static int take_line(char *line, bool *given, struct settings *settings,
     return 0;
   }
   return error_make(err, EINVAL,
-                    "there is no setting \"%s\"; the one that there is: "
-                    "allow_missing",
+                    "there is no setting \"%s\"; those that there are: "
+                    "allow_missing, allow_network",
                     key);
+}
+
+void settings_release(struct settings *settings)
+{
+  free(settings->allow_network);
+  *settings = (struct settings){0};
 }
 
 int settings_parse(const char *text, const char *file,

@@ -2,10 +2,13 @@
  *
  * A line is "key = value"; blanks around either don't count, a line whose first
  * character is # is a comment, and an empty one is nothing. A key is given
- * once. There is one:
+ * once. There are two:
  *
  *   allow_missing = cgroup, scratch
- *       the walls that every run may do without (host/walls.h) */
+ *       the walls that every run may do without (host/walls.h)
+ *
+ *   allow_network = 10.1.0.0/16, 192.168.7.1
+ *       private networks that every run with --network egress may reach */
 #ifndef WAFER_HOST_SETTINGS_H
 #define WAFER_HOST_SETTINGS_H
 
@@ -13,7 +16,11 @@
 
 struct settings {
   unsigned allow_missing; /* a set of walls */
+  char *allow_network;    /* as given, and known to be good; NULL: none */
 };
+
+void settings_release(struct settings *settings);
+#define cleanup_settings __attribute__((cleanup(settings_release)))
 
 /* The file's path, which the caller frees. ENOENT: no home is known. */
 int settings_path(char **path, struct error **err);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "host/heartbeat.h"
+#include "host/resolver.h"
 #include "host/seccomp_log.h"
 #include "host/stream.h"
 
@@ -38,6 +39,7 @@ struct supervision {
   struct stream err_stream;
   struct event *events[EVENTS_MAX]; /* all, to be freed */
   size_t event_count;
+  struct resolver *resolver; /* with --network egress */
   struct event *report;
   struct event *kill_timer;
   struct event *stop_timer; /* after the stack of a run that timed out */
@@ -428,6 +430,7 @@ static void release(struct supervision *self)
   take_stream(&self->err_stream, &run->stderr_bytes, &run->log_truncated);
   if (self->execution->request->seccomp_log)
     seccomp_log_finish(&self->log, run);
+  resolver_free(self->resolver);
   for (size_t i = 0; i < self->event_count; i++)
     event_free(self->events[i]);
   event_base_free(self->loop);
@@ -444,6 +447,9 @@ int supervise(struct execution *execution, struct outcome *outcome,
   outcome->report = xcalloc(1, REPORT_MAX_BYTES + 1);
   start_timers(self);
   start_watching(self);
+  if (execution->request->network == NETWORK_EGRESS)
+    self->resolver = resolver_new(self->loop, &execution->egress.resolv_conf,
+                                  egress_resolver_fds(&execution->egress));
   int started = 0;
   if (start_stream(self, &self->out, sandbox->stdout_fd, STDOUT_FILENO,
                    "stdout", err) < 0 ||

@@ -8,6 +8,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/landlock_table.h"
 #include "sandbox/namespace.h"
+#include "sandbox/network_rules.h"
 #include "sandbox/privileges.h"
 #include "sandbox/rlimits.h"
 #include "sandbox/rootfs_table.h"
@@ -163,6 +164,22 @@ static void list_seccomp(struct table *table)
       "numbers mean other calls there; ends the process");
 }
 
+static void list_egress(struct table *table)
+{
+  struct network_rule rules[NETWORK_RULES_MAX];
+  size_t count = network_rules(NULL, 0, rules);
+  for (size_t i = 0; i < count; i++) {
+    char prefix[NETWORK_PREFIX_TEXT_SIZE];
+    bool machine = rules[i].kind == NETWORK_RULE_MACHINE;
+    bool is_private = rules[i].kind == NETWORK_RULE_PRIVATE;
+    network_prefix_text(&rules[i].prefix, prefix);
+    ADD(table, machine ? "the machine's own" : prefix,
+        is_private ? "--allow-network" : "never", rules[i].reason);
+  }
+  ADD(table, "all else", "always", "the internet, by IPv4");
+  ADD(table, "IPv6", "never", "a sandbox has none");
+}
+
 struct wall_table {
   const char *name;
   const char *title;
@@ -216,6 +233,12 @@ static const struct wall_table tables[] = {
       {"ARGUMENTS", TABLE_WHOLE},
       {"ACTION", TABLE_LEFT},
       {"REASON", TABLE_WHOLE}}},
+    {"egress",
+     "where --network egress sends; the first that holds an address decides",
+     list_egress,
+     {{"DESTINATION", TABLE_LEFT},
+      {"SENT", TABLE_LEFT},
+      {"REASON", TABLE_WHOLE}}},
 };
 
 int wall_tables_parse(const char *list, unsigned *set, struct error **err)
@@ -232,8 +255,8 @@ int wall_tables_parse(const char *list, unsigned *set, struct error **err)
     if (at == ARRAY_LENGTH(tables))
       return error_make(err, EINVAL,
                         "there is no table \"%s\"; there are namespaces, "
-                        "mounts, limits, rlimits, privileges, landlock and "
-                        "seccomp",
+                        "mounts, limits, rlimits, privileges, landlock, "
+                        "seccomp and egress",
                         name);
     *set |= 1U << at;
   }

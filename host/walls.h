@@ -5,7 +5,8 @@
  * every wall can be waived: no run can do without namespaces and seccomp.
  *
  *   walls.c        names, sets, and the refusal
- *   wall_probe.c   what this machine can give, and what to do where it can't */
+ *   wall_probe.c   what this machine can give, and what to do where it can't
+ *   wall_tables.c  what each of them forbids, row by row */
 #ifndef WAFER_HOST_WALLS_H
 #define WAFER_HOST_WALLS_H
 

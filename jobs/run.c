@@ -73,6 +73,7 @@ void run_release(struct run *run)
   text_list_release(&run->walls_missing);
   text_list_release(&run->env_names);
   text_list_release(&run->secret_names);
+  text_list_release(&run->allowed_networks);
   text_list_release(&run->mounts);
   free(run->python_version);
   run_init(run);

@@ -120,9 +120,10 @@ struct run {
   size_t tag_count;
   char size[16]; /* struct size's name */
   int64_t micro_dpu;
-  char *network;      /* "none", "host" */
-  char *library_set;  /* "none", "analytics" */
-  int64_t timeout_ms; /* 0: no limit */
+  char *network;                     /* "none", "egress", "host" */
+  struct text_list allowed_networks; /* with egress: "10.1.0.0/16" */
+  char *library_set;                 /* "none", "analytics" */
+  int64_t timeout_ms;                /* 0: no limit */
 
   enum state state;
   int64_t created_realtime_ns;

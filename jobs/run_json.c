@@ -125,6 +125,7 @@ static const struct field run_fields[] = {
     FIELD("size", CHARS, size),
     FIELD("micro_dpu", INT64, micro_dpu),
     FIELD("network", TEXT, network),
+    FIELD("allowed_networks", LIST, allowed_networks),
     FIELD("library_set", TEXT, library_set),
     FIELD("timeout_ms", INT64, timeout_ms),
     FIELD("state", STATE, state),

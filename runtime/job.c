@@ -107,6 +107,7 @@ static int receive_placed(struct job *job, struct error **err)
   if (placed.text_count < sizeof job->park)
     return error_make(err, EPROTO, "PLACED came without its text");
   memcpy(&job->park, placed.text, sizeof job->park);
+  job->park.resolv_conf[sizeof job->park.resolv_conf - 1] = '\0';
   size_t others = job->park.cgroup_files;
   if (placed.fd_count < others || others > CGROUP_FILES_MAX)
     return error_make(err, EPROTO, "PLACED came without its descriptors");
@@ -129,17 +130,32 @@ static int become_root(const struct park *park, struct error **err)
   return 0;
 }
 
+/* With egress the host brings the network, by these: see sandbox/network.h.
+ * Nobody waits for it here. */
+static int offer_network(const struct job *job, struct error **err)
+{
+  struct message offer = {.kind = MESSAGE_NETWORK};
+  int result = network_open_handles(job->network_fd, job->park.resolvers,
+                                    offer.fds, &offer.fd_count, err);
+  if (result == 0)
+    result = message_send(SOCKET_FD, &offer, err);
+  network_close_handles(offer.fds, offer.fd_count);
+  return result;
+}
+
 /* A network namespace is the calling thread's own until others join it. */
 static int make_network(struct job *job, struct error **err)
 {
-  if (job->park.host_network)
+  if (job->park.network == NETWORK_HOST)
     return 0;
   if (unshare(CLONE_NEWNET) < 0)
     return error_errno(err, "make a network namespace");
   job->network_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (job->network_fd < 0)
     return error_errno(err, "open the network namespace");
-  return network_loopback_up(err);
+  if (network_loopback_up(err) < 0)
+    return -1;
+  return job->park.network == NETWORK_EGRESS ? offer_network(job, err) : 0;
 }
 
 /* The sandbox's rooms: what can be made beside the interpreter's start. It
@@ -156,7 +172,8 @@ static int make_rooms(struct job *job, struct error **err)
       .python_tree = job->tree_count > 0 ? job->trees[0] : -1,
       .has_scratch = job->park.has_scratch,
       .scratch_bytes = job->park.scratch_bytes,
-      .host_network = job->park.host_network,
+      .network = job->park.network,
+      .resolv_conf = job->park.resolv_conf,
   };
   if (rootfs_build(&options, err) < 0 || rootfs_enter(err) < 0)
     return -1;

@@ -77,6 +77,8 @@ static void hear_host(struct keeper *keeper)
              message.fd_count == 1) {
     keeper->result_fd = message.fds[0];
     return;
+  } else if (got > 0 && message.kind == MESSAGE_HOLD) {
+    return; /* they stay open, unnamed */
   }
   if (got > 0)
     message_close(&message);

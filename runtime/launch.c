@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -281,11 +282,15 @@ int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
     return -1;
   struct park park = {
       .own_ids = place->ids.own,
-      .host_network = place->host_network,
+      .network = (uint8_t)place->network,
+      .resolvers = (uint8_t)place->resolvers,
       .has_scratch = place->has_scratch,
       .cgroup_files = (uint8_t)place->cgroup_count,
       .scratch_bytes = place->scratch_bytes,
   };
+  if (place->network == NETWORK_EGRESS)
+    snprintf(park.resolv_conf, sizeof park.resolv_conf, "%s",
+             place->resolv_conf);
   struct message placed = {.kind = MESSAGE_PLACED};
   placed.text_count = sizeof park + place->tree_paths_count;
   if (placed.text_count >= sizeof placed.text)
@@ -307,6 +312,31 @@ int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
   struct message scratch = {
       .kind = MESSAGE_SCRATCH, .fds = {mount_fd}, .fd_count = 1};
   return message_send(sandbox->job_fd, &scratch, err);
+}
+
+int sandbox_await_network(struct sandbox *sandbox,
+                          int handles[NETWORK_HANDLES_MAX], size_t *count,
+                          struct error **err)
+{
+  struct message offer;
+  if (message_expect(sandbox->job_fd, MESSAGE_NETWORK, &offer, err) < 0)
+    return -1;
+  if (offer.fd_count < NETWORK_HANDLE_RESOLVERS ||
+      offer.fd_count > NETWORK_HANDLES_MAX) {
+    message_close(&offer);
+    return error_make(err, EPROTO, "NETWORK came without its descriptors");
+  }
+  *count = offer.fd_count;
+  memcpy(handles, offer.fds, offer.fd_count * sizeof *handles);
+  return 0;
+}
+
+int sandbox_hold(struct sandbox *sandbox, const int *fds, size_t fd_count,
+                 struct error **err)
+{
+  struct message hold = {.kind = MESSAGE_HOLD, .fd_count = fd_count};
+  memcpy(hold.fds, fds, fd_count * sizeof *fds);
+  return message_send(sandbox->keeper_fd, &hold, err);
 }
 
 int sandbox_await_parked(struct sandbox *sandbox,

@@ -10,6 +10,7 @@
 
 #include "runtime/protocol.h"
 #include "sandbox/namespace.h"
+#include "sandbox/network.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -78,10 +79,12 @@ int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
 /* What a sandbox is given. The descriptors stay the caller's. */
 struct sandbox_place {
   struct namespace_ids ids;
-  bool host_network;
-  bool has_scratch;       /* sandbox_give_scratch follows; else /tmp is */
-  uint64_t scratch_bytes; /* memory, at most this much */
-  const int *cgroup_fds;  /* files to enter the cgroup by */
+  enum network_mode network;
+  unsigned resolvers;      /* with egress; see struct park */
+  const char *resolv_conf; /* likewise: below RESOLV_CONF_MAX bytes */
+  bool has_scratch;        /* sandbox_give_scratch follows; else /tmp is */
+  uint64_t scratch_bytes;  /* memory, at most this much */
+  const int *cgroup_fds;   /* files to enter the cgroup by */
   size_t cgroup_count;
   int python_tree;        /* real root: a detached mount; else -1, and */
   const char *tree_paths; /* a plain user: struct park's list of paths */
@@ -92,6 +95,16 @@ struct sandbox_place {
 int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
                   struct error **err);
 
+/* With egress, after that: waits for the descriptors of its network namespace,
+ * which become the caller's. */
+int sandbox_await_network(struct sandbox *sandbox,
+                          int handles[NETWORK_HANDLES_MAX], size_t *count,
+                          struct error **err);
+
+/* Has the keeper hold copies of descriptors until it ends, which is after
+ * everybody else in the sandbox. */
+int sandbox_hold(struct sandbox *sandbox, const int *fds, size_t fd_count,
+                 struct error **err);
 /* Gives it a detached mount for /tmp, which stays the caller's, too. */
 int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
                          struct error **err);

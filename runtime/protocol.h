@@ -2,8 +2,8 @@
  *
  *   host ── command ──▶ zygote     start, fork, keep
  *   host ── job ──────▶ job        hello, placed, parked, spec, started
- *   host ── keeper ───▶ keeper     record, signals to pass on; its end means:
- *                                  kill all
+ *   host ── keeper ───▶ keeper     record, hold, signals to pass on; its end
+ *                                  means: kill all
  *
  * Each is a SOCK_SEQPACKET socket pair that the host made, so each message
  * arrives whole, and only its holder can speak on it. A message is a kind
@@ -19,6 +19,8 @@
  *   │  id maps, cgroup              (starts the interpreter, if cold) │
  *   │─── PLACED {package, cgroup files} text: struct park ───────────▶│
  *   │                                                    net, mounts  │
+ *   │◀── NETWORK {its namespace …}, with egress alone ────────────────│
+ *   │─── HOLD {what is to outlive the host} ───────▶│                 │
  *   │─── SCRATCH {mount for /tmp} ───────────────────────────────────▶│
  *   │                                             enters its cgroup   │
  *   │◀── PARKED ──────────────────────────────────────────────────────│
@@ -50,13 +52,15 @@ enum message_kind {
   MESSAGE_FORKED, /* value: the keeper's pid */
   MESSAGE_KEEP,   /* to the zygote: a descriptor to hold until it ends */
   MESSAGE_HELLO,
-  MESSAGE_PLACED, /* text: a struct park */
+  MESSAGE_PLACED,  /* text: a struct park */
+  MESSAGE_NETWORK, /* descriptors: sandbox/network.h */
   MESSAGE_SCRATCH,
   MESSAGE_PARKED, /* text: Python's version */
   MESSAGE_SPEC,
   MESSAGE_STARTED,
   MESSAGE_FAILED, /* text: one line */
   MESSAGE_RECORD, /* to the keeper: the file for its result record */
+  MESSAGE_HOLD,   /* to the keeper: descriptors to hold until it ends */
   MESSAGE_SIGNAL, /* to the keeper; value: the signal */
   MESSAGE_DONE,   /* from the keeper: all are dead, and the record is written.
                      It waits for the next, to force the record to disk should
@@ -64,7 +68,7 @@ enum message_kind {
   MESSAGE_BOOKED, /* to the keeper: the run is booked */
 };
 
-enum { MESSAGE_TEXT_MAX = 8192 };
+enum { MESSAGE_TEXT_MAX = 8192, RESOLV_CONF_MAX = 512 };
 
 struct message {
   enum message_kind kind;
@@ -123,10 +127,13 @@ enum fork_fd {
  * kernel wait for an RCU grace period, 10 ms where it was measured. */
 struct park {
   uint8_t own_ids;      /* struct namespace_ids */
-  uint8_t host_network; /* no network namespace of its own */
+  uint8_t network;      /* enum network_mode */
+  uint8_t resolvers;    /* with egress: how many, and in resolv_conf the text
+                           of /etc/resolv.conf */
   uint8_t has_scratch;  /* SCRATCH follows */
   uint8_t cgroup_files; /* so many descriptors, which are the last */
   uint64_t scratch_bytes;
+  char resolv_conf[RESOLV_CONF_MAX]; /* NUL-terminated */
 };
 
 /* The spec: a memory file with a JSON object, the first descriptor beside

@@ -10,8 +10,9 @@
  *
  * Where a group goes: v1, below the caller's own group of each controller; v2,
  * for real root below the tree's root, for anybody else below his own group,
- * which must be delegated to him. There it is "wafer/NAME"; the folder "wafer"
- * stays. So a group is found again by its name only from where it was made. */
+ * which must be delegated to him (cgroup_scope.h may get him one). There it is
+ * "wafer/NAME"; the folder "wafer" stays. So a group is found again by its name
+ * only from where it was made. */
 #ifndef WAFER_SANDBOX_CGROUP_H
 #define WAFER_SANDBOX_CGROUP_H
 
@@ -52,7 +53,8 @@ struct cgroup_usage {
 struct cgroup_probe {
   const char *source; /* "cgroup-v1", "cgroup-v2" or "none"; static */
   bool limits;
-  char *detail; /* "v1: cpu, cpuacct, memory, pids" */
+  bool scope_would_do; /* it doesn't, and would in a delegated group: v2 */
+  char *detail;        /* "v1: cpu, cpuacct, memory, pids" */
   char *why;
   char *fix;
 };

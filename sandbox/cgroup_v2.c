@@ -66,6 +66,15 @@ static bool is_writable(const char *dir)
          access(control, W_OK) == 0;
 }
 
+/* See cgroup_scope.h. */
+static bool is_asked_for(const char *dir)
+{
+  const char *name = strrchr(dir, '/');
+  const char *dot = strrchr(dir, '.');
+  return name != NULL && strncmp(name, "/wafer-", 7) == 0 && dot > name &&
+         strcmp(dot, ".scope") == 0;
+}
+
 static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
 {
   cleanup_free char *dir = parent_dir(env);
@@ -77,7 +86,9 @@ static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
   cleanup_free char *controllers = read_controllers(dir, "cgroup.controllers");
   bool has_io = controllers != NULL && cgroup_has_word(controllers, "io");
   const char *lacking = find_lacking(controllers);
-  found->detail = xasprintf("v2: cpu, memory, pids%s", has_io ? ", io" : "");
+  found->detail =
+      xasprintf("v2: cpu, memory, pids%s%s", has_io ? ", io" : "",
+                is_asked_for(dir) ? ", in a scope made by systemd" : "");
   found->limits = lacking == NULL && is_writable(dir);
   if (found->limits)
     return;
@@ -90,8 +101,9 @@ static void probe(const struct cgroup_env *env, struct cgroup_probe *found)
                          "at boot), and in a container a writable "
                          "/sys/fs/cgroup");
   else
-    found->fix = xstrdup("run wafer as root (sudo), or in a delegated scope: "
-                         "systemd-run --user --scope -p Delegate=yes wafer …");
+    found->fix = xstrdup("have a systemd user manager (as root: loginctl "
+                         "enable-linger USER), or run wafer as root (sudo)");
+  found->scope_would_do = !env->real_root;
 }
 
 /* Moves what stands in our own group into a leaf of it, so that the group may

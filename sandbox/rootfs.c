@@ -178,14 +178,16 @@ static int make_scratch(int root_fd, const struct rootfs_row *row,
   return make_file_system(root_fd, row, "tmpfs", text, err);
 }
 
-static bool is_wanted(const struct rootfs_row *row, bool host_network)
+static bool is_wanted(const struct rootfs_row *row, enum network_mode network)
 {
   char source[PATH_MAX];
   struct stat status;
   if (row->when == ROOTFS_ALWAYS)
     return true;
+  if (row->when == ROOTFS_IF_EGRESS)
+    return network == NETWORK_EGRESS;
   if (row->when == ROOTFS_IF_ASKED ||
-      (row->when == ROOTFS_IF_NETWORK && !host_network))
+      (row->when == ROOTFS_IF_NETWORK && network != NETWORK_HOST))
     return false;
   snprintf(source, sizeof source, "/%s", row->path);
   return lstat(source, &status) == 0;
@@ -198,7 +200,8 @@ static int make_row(int root_fd, const struct rootfs_row *row,
   case ROOTFS_FOLDER:
     return make_folder(root_fd, row->path, err);
   case ROOTFS_TEXT:
-    return make_file(root_fd, row->path, row->text, err);
+    return make_file(root_fd, row->path,
+                     row->text != NULL ? row->text : options->resolv_conf, err);
   case ROOTFS_LINK:
     return make_link(root_fd, row->path, row->text, err);
   case ROOTFS_SYSTEM:
@@ -264,7 +267,7 @@ int rootfs_build(const struct rootfs_options *options, struct error **err)
   if (root_fd < 0)
     return -1;
   for (size_t i = 1; i < rootfs_rows_count; i++)
-    if (is_wanted(&rootfs_rows[i], options->host_network) &&
+    if (is_wanted(&rootfs_rows[i], options->network) &&
         make_row(root_fd, &rootfs_rows[i], options, err) < 0)
       return -1;
   return 0;

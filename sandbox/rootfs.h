@@ -14,6 +14,7 @@
 #define WAFER_SANDBOX_ROOTFS_H
 
 #include "base/error.h"
+#include "sandbox/network.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +30,8 @@ struct rootfs_options {
                        memory, as large as rootfs_memory_tmp_bytes has it
                        (the wall is missing) */
   uint64_t scratch_bytes;
-  bool host_network; /* adds what name resolution needs */
+  enum network_mode network; /* with one, what name resolution needs */
+  const char *resolv_conf;   /* egress: the text of /etc/resolv.conf */
 };
 
 /* How large a /tmp in memory is: `scratch_bytes`, or half of what the machine

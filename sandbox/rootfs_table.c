@@ -10,6 +10,7 @@
 #define ALWAYS     ROOTFS_ALWAYS
 #define IF_THERE   ROOTFS_IF_THERE
 #define IF_NETWORK ROOTFS_IF_NETWORK
+#define IF_EGRESS  ROOTFS_IF_EGRESS
 #define IF_ASKED   ROOTFS_IF_ASKED
 
 #define ROOT      ROOTFS_ROOT
@@ -69,6 +70,7 @@ const struct rootfs_row rootfs_rows[] = {
     {TEXT, ALWAYS, "etc/hosts", HOSTS, "localhost"},
     {TEXT, ALWAYS, "etc/nsswitch.conf", NSSWITCH, "files, then DNS; no module"},
     {HOST_FILE, IF_NETWORK, "etc/resolv.conf", NULL, "the host's name servers"},
+    {TEXT, IF_EGRESS, "etc/resolv.conf", NULL, "what stands for them inside"},
 
     /* No terminal, no disk, no interface of the kernel's. */
     {DEVICE, ALWAYS, "dev/null", NULL, "swallows"},
@@ -135,6 +137,7 @@ const char *rootfs_when_name(enum rootfs_when when)
       [ROOTFS_ALWAYS] = "always",
       [ROOTFS_IF_THERE] = "if the host has it",
       [ROOTFS_IF_NETWORK] = "--network host",
+      [ROOTFS_IF_EGRESS] = "--network egress",
       [ROOTFS_IF_ASKED] = "as asked",
   };
   return names[when];

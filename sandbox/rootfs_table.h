@@ -13,7 +13,7 @@
 enum rootfs_kind {
   ROOTFS_ROOT,    /* the first row: a file system in memory, made by `text` */
   ROOTFS_FOLDER,  /* an empty folder */
-  ROOTFS_TEXT,    /* a file with this text */
+  ROOTFS_TEXT,    /* a file with this text; NULL: what comes with the run */
   ROOTFS_LINK,    /* a symbolic link to this text */
   ROOTFS_SYSTEM,  /* the host's folder, bound; its link, if it is one */
   ROOTFS_FILE,    /* the host's file, bound */
@@ -30,6 +30,7 @@ enum rootfs_when {
   ROOTFS_ALWAYS,
   ROOTFS_IF_THERE,   /* the host has it */
   ROOTFS_IF_NETWORK, /* the run has the host's network */
+  ROOTFS_IF_EGRESS,  /* it has --network egress */
   ROOTFS_IF_ASKED,   /* it comes with the run: rootfs_attach, add_secret */
   ROOTFS_WHEN_COUNT,
 };

@@ -54,12 +54,13 @@ static int receive(int listener_fd, const struct seccomp_notif_sizes *sizes,
   return 1;
 }
 
-/* The filter asked, so the call isn't allowed, whatever the tables say. */
+/* The filter asked, so the call isn't allowed, whatever the tables say. Of -1,
+ * by which tracers skip a call, they say nothing, and libseccomp refuses it. */
 static void judge(struct seccomp_refusal *refusal)
 {
   refusal->name = seccomp_call_name(refusal->number);
   refusal->verdict = seccomp_judge(refusal->name, refusal->arguments);
-  if (refusal->verdict.action == SECCOMP_ALLOW)
+  if (refusal->verdict.action == SECCOMP_ALLOW || refusal->number < 0)
     refusal->verdict =
         (struct seccomp_verdict){SECCOMP_REFUSE, "the filter refused it", NULL};
 }

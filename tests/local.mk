@@ -24,6 +24,8 @@ check_PROGRAMS += \
   tests/unit/test_mem \
   tests/unit/test_named \
   tests/unit/test_namespace \
+  tests/unit/test_netlink \
+  tests/unit/test_network_rules \
   tests/unit/test_options \
   tests/unit/test_price \
   tests/unit/test_privileges \
@@ -33,9 +35,11 @@ check_PROGRAMS += \
   tests/unit/test_request \
   tests/unit/test_request_files \
   tests/unit/test_request_mount \
+  tests/unit/test_resolv_conf \
   tests/unit/test_result \
   tests/unit/test_run \
   tests/unit/test_seccomp \
+  tests/unit/test_seccomp_filter \
   tests/unit/test_seccomp_programs \
   tests/unit/test_seccomp_table \
   tests/unit/test_settings \
@@ -101,7 +105,7 @@ tests/lint/cppflags: Makefile
 	printf '%s\n' -I$(abs_top_srcdir) -I$(abs_top_builddir) \
 	  $(DEFS) $(AM_CPPFLAGS) $(wafer_python_so_CPPFLAGS) $(CPPFLAGS) \
 	  $(SECCOMP_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
-	  $(CRYPTO_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
+	  $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS) $(EVENT_CFLAGS) $(CMOCKA_CFLAGS) >$@
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3.11
@@ -112,7 +116,7 @@ AM_TESTS_ENVIRONMENT = \
   LINT_CPPFLAGS='$(abs_top_builddir)/tests/lint/cppflags'; \
   export LINT_CPPFLAGS;
 
-EXTRA_DIST += tests/python tests/system tests/vm bench/start \
+EXTRA_DIST += tests/python tests/system tests/vm bench/network bench/start \
   scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

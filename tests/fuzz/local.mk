@@ -18,4 +18,5 @@ tests_fuzz_fuzz_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 fuzzers: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) tests/fuzz/fuzz$(EXEEXT)
 
-EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus tests/fuzz/regressions
+EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus tests/fuzz/regressions \
+  tests/fuzz/run

@@ -34,7 +34,9 @@ FORKS = re.compile(r"(?:v?fork|clone3?|posix_spawnp?|daemon)")
 MAY_FORK = {
     "runtime/fork.c",  # the job, from the keeper, through CPython's hooks
     "runtime/launch.c",  # the zygote, which execs at once
+    "sandbox/cgroup_scope.c",  # wafer-scope
     "sandbox/namespace.c",  # the keeper, and newuidmap
+    "sandbox/pasta.c",  # pasta
     "sandbox/scratch.c",  # mkfs.ext4
 }
 

@@ -5,5 +5,6 @@ import tree
 
 tree.run_tool(
     ["codespell", "--config", str(tree.HERE.parent.parent / ".codespellrc")],
-    tree.files(),
+    # What a fuzzer found has no words.
+    [path for path in tree.files() if "corpus" not in path.parts],
 )

@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 import world  # noqa: E402
 from wafer_command import WAFER, Wafer  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 PLAIN_USER = "wafer-test"
 THIRD_USER = "wafer-third"
@@ -112,6 +113,29 @@ def root_wafer(wafer_of):
 @pytest.fixture
 def plain_wafer(wafer_of):
     return wafer_of("plain")
+
+
+@pytest.fixture
+def bare_wafer(plain_wafer, no_leaks):
+    """That of a plain user who has no cgroup: one who has stands in another."""
+    if "cgroup" in plain_wafer.missing:
+        yield plain_wafer
+        return
+    group = world.CGROUPS / f"not-delegated-{os.getpid()}"
+    group.mkdir()
+    wafer = Wafer(plain_wafer.user, group)
+    no_leaks.append(wafer)
+    yield wafer
+    wafer.stop_all()
+    wait_for(lambda: removed(group), f"the end of all in {group}")
+
+
+def removed(group):
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture

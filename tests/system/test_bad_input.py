@@ -105,7 +105,7 @@ OPTIONS = {
         ["--mount=/tmp:/data", "--mount=/var:/data"],
         "/data",
     ),
-    "network": (["--network=egress"], "egress"),
+    "network": (["--network=bridge"], "bridge"),
     "environment without a name": (["--env==x"], "env"),
     "environment of a bad name": (["--env=A-B=x"], "A-B"),
     "environment that isn't set": (["--env=NOT_SET_HERE"], "NOT_SET_HERE"),

@@ -166,8 +166,8 @@ def test_processes_of_the_larger_size(root_wafer):
     check_told(root_wafer, THREADS, 1, told, "--max-capacity=1")
 
 
-def test_processes_without_a_cgroup(plain_wafer):
-    check_told(plain_wafer, THREADS, 1, TOO_MANY_PROCESSES)
+def test_processes_without_a_cgroup(bare_wafer):
+    check_told(bare_wafer, THREADS, 1, TOO_MANY_PROCESSES)
 
 
 def test_scratch_in_memory(plain_wafer):
@@ -191,21 +191,21 @@ def test_scratch_in_memory(plain_wafer):
     b"__asan_init" in ZYGOTE.read_bytes(),
     reason="a build with AddressSanitizer has no limit of addresses",
 )
-def test_addresses_without_a_cgroup(plain_wafer):
+def test_addresses_without_a_cgroup(bare_wafer):
     script = "blocks = []\nwhile True: blocks.append(bytearray(1 << 20))"
     told = (
         "without the cgroup wall each process may have 1.0 GiB of addresses, "
         "its libraries' and threads' among them. Read the input in smaller "
         "parts, or take --max-capacity 1"
     )
-    outcome = check_told(plain_wafer, script, 1, told)
+    outcome = check_told(bare_wafer, script, 1, told)
     assert outcome.reason["kind"] == "out_of_memory"
     assert outcome.reason["text"].startswith("MemoryError (script.py, line 2)")
     assert outcome.reason["exception"]["type"] == "MemoryError"
     assert outcome.reason["exception"]["line"] == 2
 
 
-def test_cpu_time_without_a_cgroup(plain_wafer):
+def test_cpu_time_without_a_cgroup(bare_wafer):
     """It may lower the limit that it has, but not raise it."""
     script = """\
         import resource
@@ -219,7 +219,7 @@ def test_cpu_time_without_a_cgroup(plain_wafer):
         "without the cgroup wall a process's CPU time is limited, to its "
         "timeout for each CPU of its size"
     )
-    outcome = check_told(plain_wafer, script, 152, told, "--timeout=1")
+    outcome = check_told(bare_wafer, script, 152, told, "--timeout=1")
     assert outcome.lines == ["70 75"]
     assert "SIGXCPU" in outcome.reason["text"]
 

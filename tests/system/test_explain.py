@@ -13,6 +13,7 @@ TABLES = (
     "privileges",
     "landlock",
     "seccomp",
+    "egress",
 )
 
 

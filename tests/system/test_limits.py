@@ -7,8 +7,11 @@ import signal
 import pytest
 
 from cgroup_files import CgroupFiles, CpuWindow
+from waiting import TIME_SCALE
 
 GIB = 1 << 30
+# Long enough for a script to start.
+SHORT = f"--timeout={0.02 * TIME_SCALE}"
 
 GROW = """\
 blocks = []
@@ -201,9 +204,9 @@ def test_a_job_within_its_memory(root_wafer):
     assert 900 << 20 <= peak <= GIB
 
 
-def test_time_of_a_cpu_without_a_cgroup(plain_wafer):
+def test_time_of_a_cpu_without_a_cgroup(bare_wafer):
     """RLIMIT_CPU ends what uses up its share before the clock does."""
-    outcome = plain_wafer.run("while True: pass", "--timeout=0.02")
+    outcome = bare_wafer.run("while True: pass", SHORT)
     assert outcome.status in (124, 137)
     text = outcome.reason["text"]
     assert "timeout" in text or "CPU" in text
@@ -219,10 +222,11 @@ def test_timeout_of_a_waiting_script(wafer):
 
 def check_timeout(wafer, body):
     script = f"def stand_here():\n    {body}\nstand_here()\n"
-    outcome = wafer.run(script, "--timeout", "0.02").check(124, "TIMEOUT")
-    report, reason = outcome.report, outcome.reason
-    assert report["timeout_ms"] == 1200
-    assert report["duration_ns"] >= 1_200_000_000
+    minutes = 0.02 * TIME_SCALE
+    outcome = wafer.run(script, "--timeout", f"{minutes}")
+    report, reason = outcome.check(124, "TIMEOUT").report, outcome.reason
+    assert report["timeout_ms"] == minutes * 60_000
+    assert report["duration_ns"] >= minutes * 60_000_000_000
     assert reason["kind"] == "timeout"
     assert "stand_here" in reason["python_stack"]
     assert "script.py" in reason["python_stack"]
@@ -244,7 +248,7 @@ def test_timeout_of_a_script_that_ignores_signals(root_wafer):
         while True:
             time.sleep(1)
         """
-    outcome = root_wafer.run(script, "--timeout=0.02").check(124, "TIMEOUT")
+    outcome = root_wafer.run(script, SHORT).check(124, "TIMEOUT")
     assert outcome.reason["kind"] == "timeout"
 
 
@@ -257,7 +261,7 @@ def test_a_timeout_lets_the_script_clean_up(wafer):
         finally:
             print("cleaned up")
         """
-    outcome = wafer.run(script, "--timeout=0.02").check(124, "TIMEOUT")
+    outcome = wafer.run(script, SHORT).check(124, "TIMEOUT")
     assert outcome.lines == ["cleaned up"]
 
 
@@ -315,15 +319,15 @@ def test_a_quarter_of_a_cpu(root_wafer):
     """By the kernel's counters: CPU used over the time that it ran."""
     script = """\
         import time
-        while time.process_time() < 1:
+        start = time.process_time()
+        while time.process_time() < start + 1:
             pass
         """
     usage_of = root_wafer.run(script).check(0, "SUCCEEDED").report
     cpu_ns = usage_of["usage"]["cpu_ns"]
     # Making the sandbox counts as CPU time but not as duration.
     setup_ns = root_wafer.run("").check().report["usage"]["cpu_ns"]
-    # The process used a little before it came into its cgroup.
-    assert cpu_ns >= 950_000_000
+    assert cpu_ns >= 990_000_000
     assert cpu_ns - setup_ns <= 0.25 * 1.05 * usage_of["duration_ns"]
     assert usage_of["usage"]["throttled_periods"] > 0
     assert usage_of["usage"]["throttled_ns"] > 0

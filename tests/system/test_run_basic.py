@@ -352,7 +352,7 @@ def test_help_and_version(wafer):
     options = wafer.call("run", "--help").stdout.decode()
     for option in (
         "max-capacity timeout extra-py-files env env-file secret mount network"
-        " name tag report quiet allow-missing"
+        " name tag report quiet allow-missing allow-network"
     ).split():
         assert f"--{option}" in options
 

@@ -184,6 +184,23 @@ def test_every_wall_stands_for_root(root_wafer):
     assert report["usage"]["source"] in ("cgroup-v1", "cgroup-v2")
 
 
+def test_what_a_plain_user_has(plain_wafer):
+    """As `wafer doctor` has it; and where it's known, as it has to be."""
+    report = plain_wafer.run("pass").check(0, "SUCCEEDED").report
+    assert set(report["walls"]["missing"]) == plain_wafer.missing
+    has_cgroup = "cgroup" not in plain_wafer.missing
+    assert report["usage"]["source"].startswith("cgroup-v") == has_cgroup
+    if "WAFER_PLAIN_LACKS" in os.environ:
+        lacks = os.environ["WAFER_PLAIN_LACKS"].split(",")
+        assert plain_wafer.missing == set(lacks)
+
+
+def test_a_plain_user_without_a_cgroup(bare_wafer):
+    report = bare_wafer.run("pass").check(0, "SUCCEEDED").report
+    assert "cgroup" in report["walls"]["missing"]
+    assert report["usage"]["source"] == "rusage"
+
+
 def test_a_missing_wall_refuses_the_run(plain_wafer):
     """One line names it, with a flag that can be pasted as it is."""
     plain_wafer.allow = []

@@ -1,9 +1,12 @@
 """Waiting for a condition: the only kind of waiting in these tests."""
 
+import os
 import time
 
+# How much slower this machine is than one whose processor isn't emulated.
+TIME_SCALE = float(os.environ.get("WAFER_TIME_SCALE", "1"))
 # Far beyond what any wait takes; a build with sanitizers is slow.
-DEADLINE_S = 60
+DEADLINE_S = 60 * TIME_SCALE
 STEP_S = 0.01
 
 

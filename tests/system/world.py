@@ -7,7 +7,10 @@ process that outlives its parents becomes its child and is found.
 import ctypes
 import os
 import pathlib
+import shutil
+import socket
 import sqlite3
+import subprocess
 
 from waiting import wait_for
 
@@ -79,6 +82,20 @@ def loop_devices():
     return found
 
 
+def links():
+    """The network interfaces of the host."""
+    return {name for _, name in socket.if_nameindex()}
+
+
+def packet_filters():
+    """The tables of nf_tables of the host."""
+    if not shutil.which("nft"):
+        return set()
+    command = ["nft", "list", "tables"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return set(done.stdout.decode().splitlines())
+
+
 def wafer_cgroups():
     """The cgroups below one that is wafer's, in every hierarchy."""
     found = set()
@@ -125,6 +142,8 @@ class Snapshot:
         self.mounts = mounts()
         self.cgroups = wafer_cgroups()
         self.loop_devices = loop_devices()
+        self.links = links()
+        self.packet_filters = packet_filters()
 
     def leaks(self):
         """What is there now that wasn't, as {kind: things}."""
@@ -134,6 +153,8 @@ class Snapshot:
             "mounts": mounts() - self.mounts,
             "cgroups": wafer_cgroups() - self.cgroups,
             "loop devices": loop_devices() - self.loop_devices,
+            "links": links() - self.links,
+            "packet filters": packet_filters() - self.packet_filters,
         }
         return {kind: things for kind, things in kinds.items() if things}
 

@@ -84,6 +84,7 @@ static void assert_probe(const char *why, const char *detail)
   struct cgroup_probe probe;
   cgroup_probe(&folder.env, &probe);
   assert_int_equal(probe.limits, why == NULL);
+  assert_int_equal(probe.scope_would_do, why != NULL && !folder.env.real_root);
   assert_string_equal(probe.source, why == NULL ? "cgroup-v2" : "none");
   if (detail == NULL)
     assert_null(probe.detail);
@@ -111,6 +112,17 @@ static void test_v2_probe(void **state)
   cleanup_free char *procs = xasprintf("%s/tree/own/cgroup.procs", folder.top);
   assert_int_equal(remove(procs), 0);
   assert_probe("to write", "v2: cpu, memory, pids, io");
+}
+
+static void test_v2_probe_in_a_scope(void **state)
+{
+  (void)state;
+  folder_make_v2("/wafer-1.scope/wafer-host", "cpu memory pids\n");
+  folder_put("tree/wafer-1.scope/cgroup.controllers", "cpu memory pids\n");
+  folder_put("tree/wafer-1.scope/cgroup.subtree_control", "");
+  folder_put("tree/wafer-1.scope/cgroup.procs", "");
+  folder.env.real_root = false;
+  assert_probe(NULL, "v2: cpu, memory, pids, in a scope made by systemd");
 }
 
 static void test_v2_usage(void **state)
@@ -215,6 +227,7 @@ int main(void)
       WITH_FOLDER(test_v2_enabled_but_io),
       WITH_FOLDER(test_v2_plain_user),
       WITH_FOLDER(test_v2_probe),
+      WITH_FOLDER(test_v2_probe_in_a_scope),
       WITH_FOLDER(test_v2_usage),
       WITH_FOLDER(test_v2_memory_news),
       WITH_FOLDER(test_v2_watch),

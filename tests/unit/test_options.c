@@ -40,7 +40,15 @@ static int take_quiet(void *target, const char *value, struct error **err)
   return 0;
 }
 
+static int take_color(void *target, const char *value, struct error **err)
+{
+  (void)err;
+  note(target, "color", value);
+  return 0;
+}
+
 static const struct option_row rows[] = {
+    {"color", "[=WHEN]", "with colors", take_color},
     {"size", "SIZE", "a size", take_size},
     {"quiet", NULL, "say nothing", take_quiet},
 };
@@ -88,6 +96,11 @@ static void test_lines(void **state)
        {NULL},
        {NULL}},
       {{"--size=a=b"}, "size=a=b ", {NULL}, {NULL}},
+      /* Where a value may be left out, the next word isn't it. */
+      {{"--color", "a.py", "--color=", "--color=x"},
+       "color color= color=x ",
+       {"a.py"},
+       {NULL}},
       /* "-" is a word; after the first "--" nothing is looked at. */
       {{"-", "--", "--size", "--", "x"}, "", {"-"}, {"--size", "--", "x"}},
       {{"--"}, "", {NULL}, {NULL}},

@@ -238,15 +238,41 @@ static void test_network(void **state)
   struct error *err = NULL;
   struct request request = {0};
   check_good(request_set_network(&request, "host", &err), err);
-  assert_true(request.host_network);
+  assert_int_equal(request.network, NETWORK_HOST);
   check_good(request_set_network(&request, "none", &err), err);
-  assert_false(request.host_network);
+  assert_int_equal(request.network, NETWORK_NONE);
+  check_good(request_set_network(&request, "egress", &err), err);
+  assert_int_equal(request.network, NETWORK_EGRESS);
+  check_good(request_set_network(&request, "none", &err), err);
   static const char *const bad[] = {"", "Host", "hosts", "bridge"};
   for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
     check_bad(request_set_network(&request, bad[i], &err), &err, EINVAL,
-              "isn't none or host");
-    assert_false(request.host_network);
+              "isn't none, egress or host");
+    assert_int_equal(request.network, NETWORK_NONE);
   }
+}
+
+static void test_allowed_networks(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  struct request request = {0};
+  check_good(request_allow_networks(&request, "10.0.0.0/8, 192.168.7.1", &err),
+             err);
+  check_good(request_allow_networks(&request, "172.16.0.0/12", &err), err);
+  assert_int_equal(request.allowed_network_count, 3);
+  assert_int_equal(request.allowed_networks[1].address, 0xc0a80701);
+  assert_int_equal(request.allowed_networks[1].length, 32);
+  static const char *const bad[] = {"", "10.0.0.0/8,", ",10.0.0.0/8", "8.8.8.8",
+                                    "10.0.0.0/8 x"};
+  for (size_t i = 0; i < ARRAY_LENGTH(bad) - 1; i++)
+    check_bad(request_allow_networks(&request, bad[i], &err), &err, EINVAL,
+              " is ");
+  for (size_t i = request.allowed_network_count; i < NETWORK_ALLOWED_MAX; i++)
+    check_good(request_allow_networks(&request, "10.0.0.1", &err), err);
+  check_bad(request_allow_networks(&request, "10.0.0.1", &err), &err, E2BIG,
+            "more than 64");
+  request_release(&request);
 }
 
 static void test_name(void **state)
@@ -327,12 +353,19 @@ static void test_report_to_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_empty),          CHECK_TEST(test_size),
-      CHECK_TEST(test_timeout),        CHECK_TEST(test_env),
-      CHECK_TEST(test_env_file),       CHECK_TEST(test_bad_env_files),
-      CHECK_TEST(test_secrets),        CHECK_TEST(test_bad_secrets),
-      CHECK_TEST(test_tags),           CHECK_TEST(test_network),
-      CHECK_TEST(test_name),           CHECK_TEST(test_report_to_descriptor),
+      CHECK_TEST(test_empty),
+      CHECK_TEST(test_size),
+      CHECK_TEST(test_timeout),
+      CHECK_TEST(test_env),
+      CHECK_TEST(test_env_file),
+      CHECK_TEST(test_bad_env_files),
+      CHECK_TEST(test_secrets),
+      CHECK_TEST(test_bad_secrets),
+      CHECK_TEST(test_tags),
+      CHECK_TEST(test_network),
+      CHECK_TEST(test_allowed_networks),
+      CHECK_TEST(test_name),
+      CHECK_TEST(test_report_to_descriptor),
       CHECK_TEST(test_report_to_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,14 @@ static void fill(struct run *run)
   run_add_refused_syscall(run, "ptrace", 1);
   run_add_refused_syscall(run, "mount", 2);
   run_add_refused_syscall(run, "ptrace", 4);
+  run_add_call(run, &(struct run_call){
+                        .name = xstrdup("socket"),
+                        .arguments = xstrdup("a0 = 0x10"),
+                        .action = xstrdup("quiet"),
+                        .answer = xstrdup("EPERM"),
+                        .reason = xstrdup("libc does without"),
+                        .count = 7,
+                    });
   text_list_add(&run->walls_missing, "landlock");
   text_list_add(&run->env_names, "HOME");
   text_list_add(&run->secret_names, "TOKEN");
@@ -107,6 +115,10 @@ static void test_round_trip(void **state)
   assert_string_equal(copy.tags[0].value, "data");
   assert_int_equal(copy.reason.refused_syscall_count, 2);
   assert_int_equal(copy.reason.refused_syscalls[0].count, 5);
+  assert_int_equal(copy.seccomp_log.count, 1);
+  assert_string_equal(copy.seccomp_log.items[0].arguments, "a0 = 0x10");
+  assert_null(copy.seccomp_log.items[0].instead);
+  assert_int_equal(copy.seccomp_log.items[0].count, 7);
   assert_int_equal(copy.completed_realtime_ns, INT64_MAX);
   assert_int_equal(copy.usage.write_bytes, -1);
   assert_int_equal(copy.keeper.start_ticks, 16);
@@ -217,6 +229,8 @@ static void test_damaged_records(void **state)
       "{\"format\":1,\"usage\":3}",
       "{\"format\":1,\"reason\":{\"kind\":\"bored\"}}",
       "{\"format\":1,\"reason\":{\"refused_syscalls\":[{\"name\":\"x\"}]}}",
+      "{\"format\":1,\"seccomp_log\":{}}",
+      "{\"format\":1,\"seccomp_log\":[{\"call\":\"x\",\"count\":1}]}",
       "{\"format\":1,\"output\":{\"log_truncated\":0}}",
   };
   for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {

@@ -307,6 +307,15 @@ static void test_absent_and_quiet_calls(void **state)
     expect_silent(&attempts[i], 1);
 }
 
+static void test_minus_one_is_no_call(void **state)
+{
+  (void)state;
+  static const struct attempt attempt = {"-1", -1, {0}, EPERM};
+  expect(&attempt, "alone", run_alone(call, &attempt).status);
+  expect(&attempt, "supervised", run_supervised(call, &attempt).status);
+  expect_logged(&attempt, 1);
+}
+
 static void call_32_bit(const void *argument)
 {
   (void)argument;
@@ -405,6 +414,7 @@ int main(void)
       cmocka_unit_test(test_refused_arguments),
       cmocka_unit_test(test_allowed_arguments),
       cmocka_unit_test(test_absent_and_quiet_calls),
+      cmocka_unit_test(test_minus_one_is_no_call),
       cmocka_unit_test(test_another_architecture_kills),
       cmocka_unit_test(test_x32_numbers_kill),
       cmocka_unit_test(test_without_a_host_refused_calls_fail),

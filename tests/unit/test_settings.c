@@ -43,7 +43,19 @@ static void test_good(void **state)
     assert_int_equal(
         settings_parse(examples[i].text, "wafer.conf", &settings, &err), 0);
     assert_int_equal(settings.allow_missing, examples[i].allow_missing);
+    assert_null(settings.allow_network);
   }
+}
+
+static void test_networks(void **state)
+{
+  (void)state;
+  cleanup_error struct error *err = NULL;
+  cleanup_settings struct settings settings = {0};
+  assert_int_equal(settings_parse("allow_network = 10.0.0.0/8, 192.168.7.1\n",
+                                  "wafer.conf", &settings, &err),
+                   0);
+  assert_string_equal(settings.allow_network, "10.0.0.0/8, 192.168.7.1");
 }
 
 struct refusal {
@@ -64,6 +76,8 @@ static void test_bad(void **state)
       {"allow_missing = uid,", "f:1: allow_missing: there is no wall \"\""},
       {"allow_missing = moat # uid", "f:1: allow_missing: there is no wall"},
       {"allow_missing = seccomp", "f:1: allow_missing: no run can do without"},
+      {"allow_network =", "f:1: allow_network: \"\" is no IPv4 network"},
+      {"\nallow_network = 0.0.0.0/0", "f:2: allow_network: 0.0.0.0/0 is in no"},
       {"allow_missing = uid\nallow_missing = uid",
        "f:2: allow_missing is given twice"},
   };
@@ -148,6 +162,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_good),
+      cmocka_unit_test(test_networks),
       cmocka_unit_test(test_bad),
       cmocka_unit_test_setup_teardown(test_load, make_dir, remove_dir),
       cmocka_unit_test_setup_teardown(test_writable_by_others, make_dir,

@@ -1,0 +1,1 @@
+"""Runs the escape suite: what is outside of the sandbox."""
