@@ -65,30 +65,42 @@ static void append_server(struct resolv_conf *conf, unsigned number)
   append(conf, line);
 }
 
-static void take_line(struct resolv_conf *conf, const char *line)
+static void take_server(struct resolv_conf *conf, const char *line)
 {
-  static const char *const kept[] = {"search", "domain", "options"};
   const char *server = value_of(line, "nameserver");
   if (server != NULL && conf->count < NETWORK_RESOLVERS_MAX &&
       parse_server(server, &conf->servers[conf->count]))
     append_server(conf, conf->count++);
+}
+
+static void take_other(struct resolv_conf *conf, const char *line)
+{
+  static const char *const kept[] = {"search", "domain", "options"};
   for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
     if (value_of(line, kept[i]) != NULL)
       append(conf, line);
 }
 
-void resolv_conf_parse(const char *text, struct resolv_conf *conf)
+static void take_lines(struct resolv_conf *conf, const char *text,
+                       void (*take)(struct resolv_conf *, const char *))
 {
-  *conf = (struct resolv_conf){0};
   cleanup_free char *copy = xstrdup(text);
   char *rest = copy;
   for (char *line = strsep(&rest, "\n"); line != NULL;
        line = strsep(&rest, "\n"))
-    take_line(conf, line);
-  if (conf->count > 0)
-    return;
-  parse_server("127.0.0.1", &conf->servers[conf->count]);
-  append_server(conf, conf->count++);
+    take(conf, line);
+}
+
+/* The servers first: a long search list must not take their room. */
+void resolv_conf_parse(const char *text, struct resolv_conf *conf)
+{
+  *conf = (struct resolv_conf){0};
+  take_lines(conf, text, take_server);
+  if (conf->count == 0) {
+    parse_server("127.0.0.1", &conf->servers[conf->count]);
+    append_server(conf, conf->count++);
+  }
+  take_lines(conf, text, take_other);
 }
 
 void resolv_conf_load(struct resolv_conf *conf)

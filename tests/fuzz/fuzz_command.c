@@ -168,7 +168,7 @@ void fuzz_values(const uint8_t *bytes, size_t count)
       {"secret", add_secret},     {"mount", request_add_mount},
       {"tag", request_add_tag},   {"network", request_set_network},
       {"name", request_set_name}, {"walls", add_walls},
-      {"explain", add_tables},
+      {"explain", add_tables},    {"allow", request_allow_networks},
   };
   enum { LINES_MAX = 32 };
   cleanup_free char *text = fuzz_text_of(bytes, count);
@@ -194,15 +194,21 @@ void fuzz_values(const uint8_t *bytes, size_t count)
 void fuzz_settings(const uint8_t *bytes, size_t count)
 {
   cleanup_free char *text = fuzz_text_of(bytes, count);
-  struct settings settings, again;
+  struct settings settings, again = {0};
   struct error *err = NULL;
   cleanup_error struct error *ignored = NULL;
   int status = settings_parse(text, "wafer.conf", &settings, &err);
+  const char *networks = settings.allow_network;
   if (status == 0 && settings.allow_missing != 0) {
-    cleanup_free char *line =
-        xasprintf("allow_missing=%s", walls_text(settings.allow_missing).text);
-    FUZZ_REQUIRE(settings_parse(line, "again", &again, &ignored) == 0);
+    cleanup_free char *lines = xasprintf(
+        "allow_missing=%s\n%s%s", walls_text(settings.allow_missing).text,
+        networks ? "allow_network=" : "", networks ? networks : "");
+    FUZZ_REQUIRE(settings_parse(lines, "again", &again, &ignored) == 0);
     FUZZ_REQUIRE(again.allow_missing == settings.allow_missing);
+    FUZZ_REQUIRE(networks == NULL ||
+                 strcmp(again.allow_network, networks) == 0);
   }
+  settings_release(&again);
+  settings_release(&settings);
   fuzz_count(status == 0, &err);
 }

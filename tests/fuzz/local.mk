@@ -6,6 +6,7 @@ tests_fuzz_fuzz_SOURCES = \
   tests/fuzz/fuzz_command.c \
   tests/fuzz/fuzz_kernel.c \
   tests/fuzz/fuzz_messages.c \
+  tests/fuzz/fuzz_network.c \
   tests/fuzz/fuzz_records.c \
   tests/fuzz/fuzz_text.c \
   runtime/spec.c

@@ -39,9 +39,9 @@ static void test_usual(void **state)
   check_server(&conf.servers[2], "127.0.0.53");
   assert_string_equal(conf.text, "nameserver 127.0.0.53\n"
                                  "nameserver 127.0.0.54\n"
+                                 "nameserver 127.0.0.55\n"
                                  "search a.test b.test\n"
-                                 "options ndots:2\n"
-                                 "nameserver 127.0.0.55\n");
+                                 "options ndots:2\n");
 }
 
 static void test_no_server(void **state)
