@@ -12,6 +12,7 @@ PACKAGES=(
   coreutils findutils grep iproute2 kmod mount procps sed tar util-linux
   usr-is-merged
   ca-certificates # what a script may want
+  dnsmasq-base nftables openssl passt # egress, and the tests' internet
   libcmocka0 python3-hypothesis python3-pytest  # the tests
   e2fsprogs libjansson4 libpython3.11 uidmap    # wafer
   dbus dbus-user-session libpam-systemd systemd # a user's own manager

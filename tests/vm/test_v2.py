@@ -6,7 +6,7 @@ import test_limits
 
 test_a_job_within_its_memory = test_limits.test_a_job_within_its_memory
 test_a_quarter_of_a_cpu = test_limits.test_a_quarter_of_a_cpu
-test_files_in_memory = test_limits.test_files_in_memory_count_as_memory
+test_what_counts_as_memory = test_limits.test_what_counts_as_memory
 test_out_of_memory = test_limits.test_out_of_memory
 test_threads = test_limits.test_threads_count_as_processes
 test_timeout_of_a_busy_script = test_limits.test_timeout_of_a_busy_script

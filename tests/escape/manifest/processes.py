@@ -2,6 +2,7 @@
 
 from rows import PLAIN, ROOT, Group, Later, Row
 from runner import checks
+from waiting import TIME_SCALE
 
 HEADING = "Processes, terminals"
 
@@ -15,7 +16,7 @@ ABORTED = Group("processes.py", around=("places",), ends=(134, "FAILED"))
 LATE = Group(
     "processes.py",
     around=("places",),
-    options=("--timeout=0.02",),
+    options=(f"--timeout={0.02 * TIME_SCALE}",),
     ends=(124, "TIMEOUT"),
     alone=True,
 )

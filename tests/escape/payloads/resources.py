@@ -70,14 +70,21 @@ def by_children():
     """Each has less than the limit; all have more."""
     share = BEYOND // 4
     children = []
+    news, have = os.pipe()
+    wait, go = os.pipe()
     for _ in range(4):
         pid = os.fork()
         if pid == 0:
+            os.close(go)
             kept = bytearray(share)
             kept[::4096] = b"x" * len(kept[::4096])
-            time.sleep(4)  # until the others have theirs
+            os.close(have)
+            os.read(wait, 1)  # until the others have theirs
             os._exit(0)
         children.append(pid)
+    os.close(have)
+    os.read(news, 1)
+    os.close(go)
     statuses = [os.waitpid(pid, 0)[1] for pid in children]
     if any(os.WIFSIGNALED(status) for status in statuses):
         return "killed"
