@@ -163,6 +163,11 @@ RESIDUAL_RISKS = [
         " what a cgroup counts are shared",
     ),
     (
+        "a link that a job left in the caller's own folder",
+        "mounted :rw and named again, as the report or a script, it is followed"
+        " as the caller's own would be; in anybody else's folder it is refused",
+    ),
+    (
         "a plain user without a control group",
         "RLIMIT_AS, CPU and NPROC are limits of each process or of the user,"
         " not of the job: its processes together can take what one may not",

@@ -46,8 +46,13 @@ def books(stage):
     """The host answers, and its record of the run is whole."""
     wafer = stage.bench.wafer
     report = stage.outcome.report
-    if wafer.record(report["id"]) != report:
-        return ["the stored record isn't the reported one"]
+    stored = wafer.record(report["id"])
+    for name in sorted(stored.keys() | report.keys()):
+        if stored.get(name) != report.get(name):
+            return [
+                f"{name} is stored as {stored.get(name)!r}"
+                f" and was reported as {report.get(name)!r}"
+            ]
     if report["id"] not in [run["id"] for run in wafer.records()]:
         return ["the run isn't listed"]
     return []

@@ -64,7 +64,11 @@ class Machine:
                 if pid not in self.processes
             },
             "mounts": world.mounts() - self.mounts,
-            "mounts that are gone": self.mounts - world.mounts(),
+            "mounts that are gone": {
+                (point, source)
+                for point, source in self.mounts - world.mounts()
+                if not source.startswith("nsfs ")  # who made it removes it
+            },
             "cgroups": world.wafer_cgroups() - self.cgroups,
             "loop devices": world.loop_devices() - self.loop_devices,
         }
