@@ -7,9 +7,10 @@ from rows import Group, Later, Row
 
 HEADING = "Network"
 
-# Mode: what connecting to an address of a cloud's or a private network says.
+# Mode: (what an address of a cloud's or a private network says, what one of
+# IPv6 says, routes, what binding to an interface says).
 MODES = {
-    "none": ("ENETUNREACH",),
+    "none": ("ENETUNREACH", "ENETUNREACH", "none", "ENODEV"),
 }
 
 # What nobody listens on, in a network of the job's own.
@@ -38,7 +39,7 @@ LOOPBACK = (
 )
 
 
-def of_mode(mode, unreachable):
+def of_mode(mode, unreachable, unreachable_6, routes, bind):
     job = Group(
         "network.py",
         around=("places", "listeners"),
@@ -59,7 +60,7 @@ def of_mode(mode, unreachable):
     for name in METADATA:
         yield row(name, unreachable, network)
     yield row(
-        "metadata at fd00:ec2::254", unreachable, network, needs=("ipv6",)
+        "metadata at fd00:ec2::254", unreachable_6, network, needs=("ipv6",)
     )
     for name in LOOPBACK:
         yield row(name, NOBODY, network)
@@ -68,12 +69,11 @@ def of_mode(mode, unreachable):
     yield row("services of the machine's on loopback", "none", network)
     yield row("interfaces beyond those of its own", "its own",
               ("network", "kernel"))  # fmt: skip
-    yield row("routes", "none", ("network", "kernel"))
+    yield row("routes", routes, ("network", "kernel"))
     yield row("the machine's connections", "none", network, first)
     yield row("an address of its own on an interface", "EPERM",
               ("seccomp", "capabilities"))  # fmt: skip
-    yield row("bind to an interface", ("ENODEV", "EPERM"), ("network",
-              "kernel"))  # fmt: skip
+    yield row("bind to an interface", bind, ("network", "kernel"))
     yield row("a mark that routing goes by", "EPERM", ("capabilities",))
     yield row("spoof a source address", "EPERM", ("capabilities",))
     yield row("the host's network namespace", "none",
@@ -82,11 +82,12 @@ def of_mode(mode, unreachable):
 
 
 ROWS = [
-    row for mode, answers in MODES.items() for row in of_mode(mode, answers)
+    row for mode, answers in MODES.items() for row in of_mode(mode, *answers)
 ]
 
 LATER = [
     Later("the server's API from a job", "a server with the Glue API"),
     Later("a credentials endpoint of another run's", "a credentials endpoint"),
-    Later("a rebinding name through a resolver", "--network egress"),
-]
+    Later("egress, and a rebinding name through its resolver",
+          "a network of the suite's own, without a way out"),
+]  # fmt: skip
