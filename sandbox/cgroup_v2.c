@@ -217,14 +217,20 @@ static int watch(struct cgroup *cgroup, struct error **err)
   return 0;
 }
 
-/* "kernel" (Linux 5.18) would count slab pages that can be reclaimed, too. */
+/* "kernel" (Linux 5.18) has all of the kernel's, pages of pipes too, which no
+ * other key counts; and slab pages that can be reclaimed. */
 static int64_t read_unreclaimable(int dir)
 {
-  static const char *const keys[] = {
+  static const char *const all[] = {"anon", "shmem", "sock", "kernel", NULL};
+  static const char *const parts[] = {
       "anon", "shmem",   "kernel_stack",       "pagetables", "percpu",
       "sock", "vmalloc", "slab_unreclaimable", NULL,
   };
-  return cgroup_read_keys(dir, "memory.stat", keys);
+  if (cgroup_read_key(dir, "memory.stat", "kernel") < 0)
+    return cgroup_read_keys(dir, "memory.stat", parts);
+  int64_t reclaimable = cgroup_read_key(dir, "memory.stat", "slab_reclaimable");
+  int64_t held = cgroup_read_keys(dir, "memory.stat", all);
+  return reclaimable > 0 && reclaimable < held ? held - reclaimable : held;
 }
 
 /* Past memory.high the kernel slows a job down that has nothing to give back;

@@ -177,6 +177,23 @@ static void test_v2_memory_news(void **state)
   folder_destroy(cgroup);
 }
 
+/* Pages of pipes are in "kernel" alone. */
+static void test_v2_memory_news_of_the_kernels(void **state)
+{
+  (void)state;
+  folder_make_v2("/own", "cpu memory pids\n");
+  struct cgroup *cgroup = folder_create(&folder_small_limits);
+  folder_put("tree/wafer/jr_1/memory.stat",
+             "anon 100000000\nfile 0\nkernel 950000000\nshmem 0\n"
+             "slab_reclaimable 70000000\nslab_unreclaimable 9000000\n");
+  assert_int_equal(folder_look(cgroup), 0);
+  folder_put("tree/wafer/jr_1/memory.stat",
+             "anon 100000000\nfile 0\nkernel 950000000\nshmem 0\n"
+             "slab_reclaimable 100000\nslab_unreclaimable 9000000\n");
+  assert_int_equal(folder_look(cgroup), CGROUP_SAW_PRESSURE);
+  folder_destroy(cgroup);
+}
+
 static void test_v2_watch(void **state)
 {
   (void)state;
@@ -230,6 +247,7 @@ int main(void)
       WITH_FOLDER(test_v2_probe_in_a_scope),
       WITH_FOLDER(test_v2_usage),
       WITH_FOLDER(test_v2_memory_news),
+      WITH_FOLDER(test_v2_memory_news_of_the_kernels),
       WITH_FOLDER(test_v2_watch),
       WITH_FOLDER(test_none),
   };
