@@ -20,6 +20,7 @@ struct walk {
   int at;           /* O_PATH */
   char *rest;       /* the parts that are left */
   int links;
+  bool to_write;
   bool is_led;  /* by a link of somebody else's: */
   uid_t leader; /* what is at the end must be his */
 };
@@ -65,11 +66,22 @@ static bool is_magic(int link)
   return fstatfs(link, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
+/* A link in place of what is to be written, which a job may have left in a
+ * folder of the caller's own; those in /dev are the system's. */
+static bool is_in_place_of_output(const struct walk *walk)
+{
+  return walk->to_write && walk->rest[0] == '\0' &&
+         strncmp(walk->path, "/dev/", strlen("/dev/")) != 0;
+}
+
 static int follow(struct walk *walk, int link, const char *part,
                   struct error **err)
 {
   char target[PATH_MAX];
   struct stat status;
+  if (is_in_place_of_output(walk))
+    return error_make(err, ELOOP, "%s is a link; name the file itself",
+                      walk->path);
   if (walk->links++ == LINKS_MAX)
     return error_make(err, ELOOP, "%s: %s", walk->path, strerror(ELOOP));
   if (is_magic(link))
@@ -151,7 +163,10 @@ static int create(const struct walk *walk, const char *part, struct error **err)
 static int walk_path(struct walk *walk, const char *path, int *created,
                      struct error **err)
 {
-  *walk = (struct walk){.path = path, .at = -1, .rest = xstrdup(path)};
+  *walk = (struct walk){.path = path,
+                        .at = -1,
+                        .rest = xstrdup(path),
+                        .to_write = created != NULL};
   if (path[0] == '\0')
     return error_make(err, ENOENT, "%s", strerror(ENOENT));
   if (start_at(walk, path[0] == '/' ? "/" : ".", err) < 0)

@@ -9,6 +9,7 @@
  *     it comes through /dev/fd.
  *   - A symbolic link is followed as ever if it is root's or the caller's own;
  *     a link of anybody else's leads to his own files alone.
+ *   - What is to be written may not be a link itself.
  *
  * A link in a folder of root's or the caller's own that was mounted :rw can't
  * be told from his own: see docs/SECURITY.md. */
@@ -20,7 +21,8 @@
 /* Opens it to read. Returns the descriptor, or -1; errors name the path. */
 int named_open(const char *path, struct error **err);
 
-/* Opens it to write; where it isn't there, makes it, with mode 0644. */
+/* Opens it to write; where it isn't there, makes it, with mode 0644. It may not
+ * be a link itself (ELOOP), whose ever, unless it is in /dev. */
 int named_create(const char *path, struct error **err);
 
 /* Finds a file or folder without opening it (O_PATH). */

@@ -164,8 +164,9 @@ RESIDUAL_RISKS = [
     ),
     (
         "a link that a job left in the caller's own folder",
-        "mounted :rw and named again, as the report or a script, it is followed"
-        " as the caller's own would be; in anybody else's folder it is refused",
+        "mounted :rw and named again, as a script or on the way to a report, it"
+        " is followed as the caller's own would be; in anybody else's folder,"
+        " and in place of a report, it is refused",
     ),
     (
         "a plain user without a control group",

@@ -112,11 +112,19 @@ static void test_create(void **state)
   assert_true(check_is_cloexec(made));
   assert_int_equal(write(made, "x", 1), 1);
   opens("new", "x");
-  assert_int_equal(symlink("target", "dangling"), 0);
-  cleanup_fd int target = named_create("dangling", &err);
-  check_good(target, err);
-  assert_int_equal(stat("target", &status), 0);
+  assert_int_equal(stat("new", &status), 0);
   assert_int_equal(status.st_mode & 0133, 0);
+  assert_int_equal(symlink("target", "dangling"), 0);
+  assert_int_equal(symlink("there", "link"), 0);
+  assert_int_equal(symlink(".", "folder"), 0);
+  check_bad(named_create("dangling", &err), &err, ELOOP,
+            "dangling is a link; name the file itself");
+  check_bad(named_create("link", &err), &err, ELOOP, "link is a link");
+  assert_int_equal(access("target", F_OK), -1);
+  cleanup_fd int beyond = named_create("folder/there", &err);
+  check_good(beyond, err);
+  cleanup_fd int device = named_create("/dev/fd/2", &err);
+  check_good(device, err);
   check_bad(named_create("none/x", &err), &err, ENOENT, "none/x: ");
   check_bad(named_create("there/x", &err), &err, ENOTDIR, "there/x: ");
   check_bad(named_create(".", &err), &err, EISDIR, ".: ");
@@ -148,8 +156,6 @@ static void test_links_of_others(void **state)
   link_of(OTHER, "../by-us", "out/to-our-link");
   link_of(THIRD, "his", "out/of-third");
   link_of(OTHER, "of-third", "out/to-third");
-  link_of(OTHER, "../new", "out/to-new");
-  link_of(OTHER, "new", "out/to-new-of-his");
   assert_int_equal(symlink("ours", "by-us"), 0);
   opens("out/to-his", "his");
   opens("out/to-folder/out/his", "his");
@@ -159,10 +165,12 @@ static void test_links_of_others(void **state)
   refuses("out/of-third", EPERM, "a link of another user (uid 12346)");
   refuses("out/to-third", EPERM, "links of several users");
   check_bad(named_find("out/to-ours", &err), &err, EPERM, "of another user");
-  check_bad(named_create("out/to-ours", &err), &err, EPERM, "of another user");
-  check_bad(named_create("out/to-new", &err), &err, EPERM, "of another user");
+  check_bad(named_create("out/to-folder/ours", &err), &err, EPERM,
+            "of another user");
+  check_bad(named_create("out/to-folder/new", &err), &err, EPERM,
+            "of another user");
   assert_int_equal(access("new", F_OK), -1);
-  cleanup_fd int made = named_create("out/to-new-of-his", &err);
+  cleanup_fd int made = named_create("out/to-folder/out/new", &err);
   check_good(made, err);
 }
 
