@@ -10,9 +10,10 @@ import dataclasses
 SETTINGS = {
     "root": "wafer run by root",
     "plain": "wafer run by a plain user with subordinate ids",
+    "egress": "wafer run by root with --network egress, where nothing leads out",
 }
-EVERYWHERE = tuple(SETTINGS)
-ROOT, PLAIN = ("root",), ("plain",)
+EVERYWHERE = ("root", "plain")
+ROOT, PLAIN, EGRESS = ("root",), ("plain",), ("egress",)
 
 # In place of answers: the row's checks decide.
 ANYTHING = ("*",)

@@ -237,7 +237,7 @@ def test_names_resolve(internet, way, place):
         assert found[name] == sorted(NAMES[full]), name
     assert found["wafer"] == "127.0.0.1"
     assert found["conf"][:4] == [
-        "search", "example.test", "nameserver", "127.0.0.53",
+        "nameserver", "127.0.0.53", "search", "example.test",
     ]  # fmt: skip
 
 

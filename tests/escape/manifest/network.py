@@ -3,14 +3,15 @@
 What `none` and `egress` must both keep a job from; `host` is no wall.
 """
 
-from rows import Group, Later, Row
+from rows import EGRESS, EVERYWHERE, Group, Later, Row
 
 HEADING = "Network"
 
-# Mode: (what an address of a cloud's or a private network says, what one of
-# IPv6 says, routes, what binding to an interface says).
+# Mode: (settings, what an address of a cloud's or a private network says, what
+# one of IPv6 says, routes, what binding to an interface says).
 MODES = {
-    "none": ("ENETUNREACH", "ENETUNREACH", "none", "ENODEV"),
+    "none": (EVERYWHERE, "ENETUNREACH", "ENETUNREACH", "none", "ENODEV"),
+    "egress": (EGRESS, "EHOSTUNREACH", "ENETUNREACH", "there are", "OK"),
 }
 
 # What nobody listens on, in a network of the job's own.
@@ -39,7 +40,7 @@ LOOPBACK = (
 )
 
 
-def of_mode(mode, unreachable, unreachable_6, routes, bind):
+def of_mode(mode, settings, unreachable, unreachable_6, routes, bind):
     job = Group(
         "network.py",
         around=("places", "listeners"),
@@ -55,7 +56,9 @@ def of_mode(mode, unreachable, unreachable_6, routes, bind):
         if isinstance(contained, str):
             contained = (contained,)
         title = f"{name}, --network {mode}"
-        return Row(name, title, group, contained, walls, **more)
+        return Row(
+            name, title, group, contained, walls, settings=settings, **more
+        )
 
     for name in METADATA:
         yield row(name, unreachable, network)
@@ -88,6 +91,4 @@ ROWS = [
 LATER = [
     Later("the server's API from a job", "a server with the Glue API"),
     Later("a credentials endpoint of another run's", "a credentials endpoint"),
-    Later("egress, and a rebinding name through its resolver",
-          "a network of the suite's own, without a way out"),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from wafer_command import Wafer
 
 ESCAPE = pathlib.Path(__file__).resolve().parent.parent
 LIBRARIES = ("guard.py", "trial.py", "machine_code.py", "calls.py")
-USERS = {"root": "root", "plain": "wafer-test"}
+USERS = {"root": "root", "plain": "wafer-test", "egress": "root"}
 
 
 def make_canary():

@@ -52,6 +52,6 @@ def of_machine(setting, missing):
         "ia32": has_ia32(),
         "ipv6": has_ipv6(),
         "address limit": b"__asan_init" not in ZYGOTE.read_bytes(),
-        "rw mounts": setting == "root",
+        "rw mounts": setting != "plain",
     }
     return {name for name, is_there in there.items() if is_there}

@@ -5,26 +5,21 @@ away, in a mount namespace of our own where a weak zygote (weak.c) lies over the
 installed one, and each must be reported as escaped.
 """
 
-import ctypes
-import fcntl
 import os
 import pickle
 import shutil
-import socket
-import struct
 import sys
 import traceback
 
 import manifest
 import world
 from rows import EVERYWHERE, WALLS
-from runner import stage
+from runner import networks, stage
+from runner.kernel import check, libc
 from wafer_command import ZYGOTE
 
-NEW_NS, NEW_IPC, NEW_NET = 0x20000, 0x08000000, 0x40000000
+NEW_NS, NEW_IPC = 0x20000, 0x08000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def problems_of_manifest():
@@ -107,7 +102,7 @@ def without(bench, weak, walls, rows):
     check(libc.mount(b"none", b"/tmp", b"tmpfs", 0, b"mode=1777"), "/tmp")
     lay_over(bench, weak, walls)
     if "network" in walls:
-        enter_private_network()
+        networks.enter_metadata()
     answers = {}
     for group in dict.fromkeys(row.group for row in rows):
         for batch in stage.batches(group, rows):
@@ -117,11 +112,6 @@ def without(bench, weak, walls, rows):
                 for result in results
             }
     return [answers[row.name] for row in rows]
-
-
-def check(result, what):
-    if result != 0:
-        raise OSError(ctypes.get_errno(), what)
 
 
 def lay_over(bench, weak, walls):
@@ -137,33 +127,3 @@ def lay_over(bench, weak, walls):
         libc.mount(bytes(program), bytes(ZYGOTE), None, MS_BIND, None),
         "lay the weak zygote over the installed one",
     )
-
-
-# Of a cloud's metadata and of private networks.
-ADDRESSES = (
-    "169.254.169.254", "169.254.170.2", "10.0.0.1", "172.16.0.1",
-    "192.168.0.1", "100.64.0.1",
-)  # fmt: skip
-ADDRESS_6 = "fd00:ec2::254"
-SIOCSIFADDR, SIOCSIFFLAGS = 0x8916, 0x8914
-IFF_UP, LOOPBACK = 1, 1
-
-
-def enter_private_network():
-    """No interface but loopback, which has the addresses that jobs try."""
-    check(libc.unshare(NEW_NET), "unshare the network")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        flags = struct.pack("16sh14x", b"lo", IFF_UP)
-        fcntl.ioctl(control, SIOCSIFFLAGS, flags)
-        for number, text in enumerate(ADDRESSES):
-            address = struct.pack(
-                "=16sH2x4s8x",
-                f"lo:{number}".encode(),
-                socket.AF_INET,
-                socket.inet_aton(text),
-            )
-            fcntl.ioctl(control, SIOCSIFADDR, address)
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-        address = socket.inet_pton(socket.AF_INET6, ADDRESS_6)
-        packed = struct.pack("=16sIi", address, 128, LOOPBACK)
-        fcntl.ioctl(control, SIOCSIFADDR, packed)

@@ -10,7 +10,7 @@ import time
 import manifest
 import world
 from rows import SETTINGS
-from runner import features, selftest, stage
+from runner import features, networks, selftest, stage
 from runner.bench import ESCAPE, Bench
 from runner.report import Report
 from wafer_command import WAFER, ZYGOTE
@@ -35,7 +35,9 @@ def main(options):
         report.fail(f"manifest: {problem}")
     check_guard(report)
     lacking = read_lacking(options.lacks)
-    for setting in options.setting or SETTINGS:
+    for setting in sorted(options.setting or SETTINGS, key=is_egress):
+        if is_egress(setting):
+            networks.enter_forwarding()
         run_setting(setting, options, lacking, report)
     for heading, _, later in manifest.headings():
         report.later += [(heading, row) for row in later]
@@ -44,6 +46,11 @@ def main(options):
         report.write_junit(options.junit)
     print_sum(report)
     return 1 if report.failures else 0
+
+
+def is_egress(setting):
+    """It comes last: there is no way back from its network."""
+    return setting == "egress"
 
 
 def raise_limits():
