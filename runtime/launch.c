@@ -175,11 +175,16 @@ int zygote_keep(struct zygote *zygote, int fd, struct error **err)
 
 /* Its end takes a while (unmounting), and the host's own is near: a batch
  * process that wakes up waits for whoever runs (sched(7)). */
-void zygote_stop(struct zygote *zygote)
+static void stand_back(pid_t pid)
 {
   struct sched_param none = {0};
-  if (zygote->pid != 0)
-    sched_setscheduler(zygote->pid, SCHED_BATCH, &none);
+  if (pid > 0)
+    sched_setscheduler(pid, SCHED_BATCH, &none);
+}
+
+void zygote_stop(struct zygote *zygote)
+{
+  stand_back(zygote->pid);
   fd_close(&zygote->command_fd);
   zygote->pid = 0;
 }
@@ -388,6 +393,7 @@ int sandbox_booked(const struct sandbox *sandbox, struct error **err)
   if (message_expect(sandbox->keeper_fd, MESSAGE_DONE, &done, err) < 0)
     return -1;
   message_close(&done);
+  stand_back(sandbox->keeper_pid);
   return message_send_plain(sandbox->keeper_fd, MESSAGE_BOOKED, 0, err);
 }
 
