@@ -8,13 +8,13 @@ from rows import ANYTHING, WALLS
 from runner import around, checks
 from runner.machine import Machine
 from runner.peak import host_peak_kib
-from waiting import wait_for
+from waiting import TIME_SCALE, wait_for
 
 CONTAINED, ESCAPED = "contained", "escaped"
 NOT_TRIED, UNPROVEN = "not tried", "unproven"
 
 TRY = "@try "
-DEADLINE_S = 300
+DEADLINE_S = max(300, 120 * TIME_SCALE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,11 @@ class Stage:
             },
             **self.keywords,
         )
-        wait_for(lambda: self.watch(process), "the run's end", DEADLINE_S)
+        try:
+            wait_for(lambda: self.watch(process), "the run's end", DEADLINE_S)
+        except AssertionError:
+            process.kill()
+            raise
         return process.wait()
 
     def watch(self, process):
@@ -127,7 +131,10 @@ def run_rows(bench, group, rows, away=()):
     """Runs one job for these rows of a group; their Results."""
     before = Machine()
     stage = Stage(bench, group, rows, away)
-    stage.run()
+    try:
+        stage.run()
+    except AssertionError as late:
+        return [Result(row, UNPROVEN, str(late)) for row in rows]
     answers = stage.answers()
     if not answers:
         text = stage.output.decode("utf-8", "replace").strip()[-300:]
