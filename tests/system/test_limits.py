@@ -43,7 +43,7 @@ def test_where_memory_went(root_wafer):
         def grow_slowly():
             for number in range(2000):
                 blocks.append(bytearray(1 << 20))
-                time.sleep(0.01 if number > 900 else 0)
+                time.sleep(0.03 if number > 850 else 0)
         grow_slowly()
         """
     outcome = root_wafer.run(script).check(137, "FAILED")
