@@ -10,7 +10,7 @@ import dataclasses
 SETTINGS = {
     "root": "wafer run by root",
     "plain": "wafer run by a plain user with subordinate ids",
-    "egress": "wafer run by root with --network egress, where nothing leads out",
+    "egress": "wafer run by root with --network egress; nothing leads out",
 }
 EVERYWHERE = ("root", "plain")
 ROOT, PLAIN, EGRESS = ("root",), ("plain",), ("egress",)

@@ -21,14 +21,13 @@ def row(name, contained, walls, group=JOB, **more):
 
 
 def bomb(name, contained="begun"):
-    """By root: the group's limit. The kernel's own counter says so."""
+    """The group's limit. The kernel's own counter says so."""
     return row(
         name,
         contained,
         CGROUP,
         BOMB,
         checks=(checks.out_of_memory,),
-        settings=ROOT,
         needs=CGROUP,
     )
 
@@ -55,7 +54,7 @@ ROWS = [
     row("POSIX queues without end", "bounded", ("landlock", "rlimits",
         "kernel")),
     row("a quarter of a CPU by four processes", "burnt", CGROUP, BURN,
-        checks=(checks.a_quarter_of_a_cpu,), settings=ROOT, needs=CGROUP),
+        checks=(checks.a_quarter_of_a_cpu,), needs=CGROUP),
     row("one line of more than a gigabyte, with NULs", "written", ("host",),
         FLOOD, checks=(checks.host_memory, checks.log_is_cut), settings=ROOT),
     row("a line of 64 MiB, with NULs", "written", ("host",), FLOOD,

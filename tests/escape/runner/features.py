@@ -51,7 +51,9 @@ def of_machine(setting, missing):
         "landlock scopes": landlock_abi() >= 6 and "landlock" not in missing,
         "ia32": has_ia32(),
         "ipv6": has_ipv6(),
-        "address limit": b"__asan_init" not in ZYGOTE.read_bytes(),
+        # A group limits memory better, where there is one.
+        "address limit": "cgroup" in missing
+        and b"__asan_init" not in ZYGOTE.read_bytes(),
         "rw mounts": setting != "plain",
     }
     return {name for name, is_there in there.items() if is_there}
