@@ -328,8 +328,9 @@ uint64_t cgroup_pressure_bytes(const struct cgroup *cgroup)
 
 bool cgroup_sees_pressure(struct cgroup *cgroup, int64_t unreclaimable_bytes)
 {
+  uint64_t slack = cgroup->memory_bytes / 100;
   if (cgroup->pressure_seen || unreclaimable_bytes < 0 ||
-      (uint64_t)unreclaimable_bytes < cgroup_pressure_bytes(cgroup))
+      (uint64_t)unreclaimable_bytes < cgroup_pressure_bytes(cgroup) - slack)
     return false;
   cgroup->pressure_seen = true;
   return true;

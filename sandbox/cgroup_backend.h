@@ -106,7 +106,9 @@ int cgroup_open_dir(struct cgroup *cgroup, enum controller slot,
 /* How much of its memory a group is under pressure with. */
 uint64_t cgroup_pressure_bytes(const struct cgroup *cgroup);
 
-/* Whether memory that can't be reclaimed has come there for the first time. */
+/* Whether memory that can't be reclaimed has come there for the first time, but
+ * for one percent: v1 says once that a group is there, and some of that is page
+ * cache; v2 holds a group there, so that it may never quite come. */
 bool cgroup_sees_pressure(struct cgroup *cgroup, int64_t unreclaimable_bytes);
 
 /* Whether the kernel has killed more often than when this was asked last. */

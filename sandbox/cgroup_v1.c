@@ -134,20 +134,28 @@ static int watch(struct cgroup *cgroup, struct error **err)
   return watch_file(cgroup, "memory.pressure_level", "low,local", err);
 }
 
+/* All but page cache: the kernel's own memory is in no other key. */
+static int64_t read_unreclaimable(int dir)
+{
+  static const char *const cache[] = {"total_inactive_file",
+                                      "total_active_file", NULL};
+  int64_t used = cgroup_read_number(dir, "memory.usage_in_bytes");
+  int64_t reclaimable = cgroup_read_keys(dir, "memory.stat", cache);
+  return reclaimable >= 0 && reclaimable <= used ? used - reclaimable : -1;
+}
+
 /* The kernel tells that memory ran out before it kills. What it counts then, if
  * not here already, is here when the killed one's memory comes back and crosses
  * the threshold. */
 static int watch_read(struct cgroup *cgroup, unsigned *seen, struct error **err)
 {
-  static const char *const unreclaimable[] = {"total_rss", "total_shmem", NULL};
   (void)err;
   int dir = cgroup->dirs[CONTROLLER_MEMORY];
   if (cgroup_sees_oom(cgroup,
                       cgroup_read_key(dir, "memory.oom_control", "oom_kill")))
     *seen |= CGROUP_SAW_OOM;
   if (!cgroup->pressure_seen &&
-      cgroup_sees_pressure(cgroup,
-                           cgroup_read_keys(dir, "memory.stat", unreclaimable)))
+      cgroup_sees_pressure(cgroup, read_unreclaimable(dir)))
     *seen |= CGROUP_SAW_PRESSURE;
   return 0;
 }

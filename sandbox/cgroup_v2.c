@@ -241,13 +241,8 @@ static int watch_read(struct cgroup *cgroup, unsigned *seen, struct error **err)
   if (cgroup_sees_oom(cgroup,
                       cgroup_read_key(dir, "memory.events", "oom_kill")))
     *seen |= CGROUP_SAW_OOM;
-  if (cgroup->pressure_seen)
-    return 0;
-  /* The kernel holds a job at memory.high, so it may never quite reach it. */
-  int64_t slack = (int64_t)(cgroup->memory_bytes / 100);
-  int64_t held = read_unreclaimable(dir);
-  if (held < 0 || __builtin_add_overflow(held, slack, &held) ||
-      !cgroup_sees_pressure(cgroup, held))
+  if (cgroup->pressure_seen ||
+      !cgroup_sees_pressure(cgroup, read_unreclaimable(dir)))
     return 0;
   *seen |= CGROUP_SAW_PRESSURE;
   return fd_write_file(dir, "memory.high", "max", err);

@@ -31,6 +31,7 @@ static const char *const files_of_v1[] = {
     "memory.memsw.limit_in_bytes",
     "memory.oom_control",
     "memory.stat",
+    "memory.usage_in_bytes",
     "memory.max_usage_in_bytes",
     "pids.max",
     "pids.events",

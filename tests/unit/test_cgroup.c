@@ -179,15 +179,16 @@ static void test_v1_usage(void **state)
 static void test_v1_memory_news(void **state)
 {
   const char *stat = "memory/own/wafer/jr_1/memory.stat";
+  const char *used = "memory/own/wafer/jr_1/memory.usage_in_bytes";
   const char *oom = "memory/own/wafer/jr_1/memory.oom_control";
   (void)state;
   make_split_v1();
   struct cgroup *cgroup = folder_create(&folder_small_limits);
   assert_int_equal(folder_look(cgroup), 0);
-  folder_put(stat,
-             "cache 1073741824\ntotal_rss 1000000000\ntotal_shmem 20054709\n");
+  folder_put(used, "1073741824\n");
+  folder_put(stat, "total_inactive_file 1000000\ntotal_active_file 63424533\n");
   assert_int_equal(folder_look(cgroup), 0);
-  folder_put(stat, "cache 0\ntotal_rss 1000000000\ntotal_shmem 20054710\n");
+  folder_put(stat, "total_inactive_file 1000000\ntotal_active_file 63424532\n");
   assert_int_equal(folder_look(cgroup), CGROUP_SAW_PRESSURE);
   assert_int_equal(folder_look(cgroup), 0);
   folder_put(oom, "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");

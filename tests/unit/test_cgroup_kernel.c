@@ -328,11 +328,12 @@ static void assert_pressure(void (*act)(void))
   struct cgroup *cgroup = make_group("pressure");
   begin_watch(cgroup);
   pid_t pid = start(cgroup, act);
-  assert_int_equal(watch_until(cgroup, CGROUP_SAW_PRESSURE | CGROUP_SAW_OOM),
-                   CGROUP_SAW_PRESSURE);
-  assert_int_equal(usage_of(cgroup).oom_kills, 0);
+  unsigned seen = watch_until(cgroup, CGROUP_SAW_PRESSURE | CGROUP_SAW_OOM);
+  int64_t oom_kills = usage_of(cgroup).oom_kills;
   remove_group(cgroup);
   assert_true(WIFSIGNALED(wait_for(pid)));
+  assert_int_equal(seen, CGROUP_SAW_PRESSURE);
+  assert_int_equal(oom_kills, 0);
 }
 
 static void test_pressure_comes_before_the_limit(void **state)
