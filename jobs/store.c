@@ -20,7 +20,7 @@
 
 /* Pages in the WAL that make a commit copy them to the database. Low, because
  * each process that opens the store first reads the WAL. */
-enum { CHECKPOINT_PAGES = 200 };
+enum { CHECKPOINT_PAGES = 64 };
 
 static int make_db_file(const struct store *store, struct error **err)
 {
@@ -46,7 +46,8 @@ static int open_dir(struct store *store, struct error **err)
 }
 
 /* Without a checkpoint at close, a process that comes and goes pays the fsync
- * of its commits alone; commits do it, every CHECKPOINT_PAGES. */
+ * of its commits alone; commits do it, every CHECKPOINT_PAGES. Not too many:
+ * each process that finds no other reads them all first. */
 static void configure(sqlite3 *db)
 {
   sqlite3_extended_result_codes(db, 1);
@@ -254,9 +255,11 @@ static int move_run(struct store *store, struct run *run, enum run_event event,
   if (state_is_final(run->state) != end)
     return error_make(err, EINVAL, "event %s %s a run", event_name(event),
                       end ? "doesn't end" : "ends");
+  /* Its name and time never change, and naming them would write their indexes
+   * again. */
   if (write_run(store->db, run,
-                "UPDATE runs SET name = ?3, state = ?4, is_final = ?5,"
-                " created_ns = ?6, record = ?7 WHERE id = ?1 AND attempt = ?2",
+                "UPDATE runs SET state = ?4, is_final = ?5, record = ?7"
+                " WHERE id = ?1 AND attempt = ?2",
                 what, err) < 0)
     return -1;
   if (end && add_charge(store, run, err) < 0)

@@ -27,8 +27,9 @@ nodist_wafer_python_so_SOURCES = runtime/frozen.inc
 wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
   -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
 wafer_python_so_CFLAGS = $(AM_CFLAGS) -fPIC
-wafer_python_so_LDFLAGS = $(AM_LDFLAGS) -shared
-wafer_python_so_LDADD = $(PYTHON_LIBS) $(JANSSON_LIBS)
+wafer_python_so_LDFLAGS = $(AM_LDFLAGS) -shared \
+  -Wl,-Bsymbolic,-z,pack-relative-relocs,--exclude-libs,libz.a:libexpat.a
+wafer_python_so_LDADD = $(STATIC_PYTHON_LIBS) $(JANSSON_LIBS)
 
 # Static, so that it needs nothing of the file system it wakes up in; and
 # without sanitizers, which can't be linked statically.
