@@ -332,7 +332,7 @@ const struct seccomp_call seccomp_calls[] = {
     {"recvmmsg", ALLOW, "receives"},
 
     /* Inter-process communication: the job has its own IPC namespace. */
-    {"mq_open", ALLOW, "POSIX queues, bounded by RLIMIT_MSGQUEUE"},
+    {"mq_open", ALLOW, "POSIX queues, where Landlock doesn't stand"},
     {"mq_unlink", ALLOW, "POSIX queues, bounded by RLIMIT_MSGQUEUE"},
     {"mq_timedsend", ALLOW, "POSIX queues, bounded by RLIMIT_MSGQUEUE"},
     {"mq_timedreceive", ALLOW, "POSIX queues, bounded by RLIMIT_MSGQUEUE"},
