@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define BOOTSTRAP   "wafer_bootstrap"
@@ -32,28 +31,8 @@ static int status_error(PyStatus status, struct error **err)
                     status.err_msg ? status.err_msg : "failed");
 }
 
-/* The first arena, of 1 MiB, holds what an interpreter starts with: to map all
- * of it at once spares 190 page faults. */
-static void *map_arena(void *context, size_t size)
-{
-  bool *is_first = context;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | (*is_first ? MAP_POPULATE : 0);
-  *is_first = false;
-  void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-  return arena != MAP_FAILED ? arena : NULL;
-}
-
-static void unmap_arena(void *context, void *arena, size_t size)
-{
-  (void)context;
-  munmap(arena, size);
-}
-
 static int initialize(struct error **err)
 {
-  static bool is_first = true;
-  PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){
-      .ctx = &is_first, .alloc = map_arena, .free = unmap_arena});
   /* UTF-8 whatever the locale, as for `python3` in C.UTF-8. */
   PyPreConfig before;
   PyPreConfig_InitIsolatedConfig(&before);
