@@ -444,7 +444,7 @@ int supervise(struct execution *execution, struct outcome *outcome,
   self->execution = execution;
   self->outcome = outcome;
   self->loop = make_loop();
-  outcome->report = xcalloc(1, REPORT_MAX_BYTES + 1);
+  outcome->report = xmalloc(REPORT_MAX_BYTES);
   start_timers(self);
   start_watching(self);
   if (execution->request->network == NETWORK_EGRESS)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static int make_template(int dir_fd, const char *name, uint64_t size_bytes,
 static int open_template(int dir_fd, uint64_t size_bytes, struct error **err)
 {
   char name[64];
-  snprintf(name, sizeof name, "scratch-2-%" PRIu64 ".ext4", size_bytes);
+  snprintf(name, sizeof name, "template-2-%" PRIu64 ".ext4", size_bytes);
   cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT)
     return make_template(dir_fd, name, size_bytes, err);
@@ -219,12 +220,44 @@ static int mount_image(int image_fd, struct error **err)
   return mount_ext4(device, err);
 }
 
+/* Has ext4 put the folders in `dir_fd` far from each other (chattr(1), +T). One
+ * without a journal passes over all inodes near a folder that were freed in the
+ * last minutes, when it makes one there: what a run makes in its own folder
+ * would wait for the scratches of the runs before, 0.3 ms of 100 runs. */
+static void spread_folders(int dir_fd)
+{
+  int flags;
+  if (ioctl(dir_fd, FS_IOC_GETFLAGS, &flags) < 0)
+    return;
+  flags |= FS_TOPDIR_FL;
+  ioctl(dir_fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static int open_folder(int dir_fd, struct error **err)
+{
+  static const char name[] = "scratch";
+  int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  cleanup_fd int fd = openat(dir_fd, name, flags);
+  if (fd < 0 && errno == ENOENT) {
+    spread_folders(dir_fd);
+    if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
+      return error_errno(err, "make a folder for scratch images");
+    fd = openat(dir_fd, name, flags);
+  }
+  if (fd < 0)
+    return error_errno(err, "open the folder for scratch images");
+  return steal_fd(&fd);
+}
+
 int scratch_create(int dir_fd, uint64_t size_bytes, struct error **err)
 {
-  cleanup_fd int template = open_template(dir_fd, size_bytes, err);
+  cleanup_fd int folder = open_folder(dir_fd, err);
+  if (folder < 0)
+    return error_wrap(err, "scratch");
+  cleanup_fd int template = open_template(folder, size_bytes, err);
   if (template <0)
     return error_wrap(err, "scratch");
-  cleanup_fd int image = open_unnamed(dir_fd, size_bytes, err);
+  cleanup_fd int image = open_unnamed(folder, size_bytes, err);
   if (image < 0 || copy_sparse(template, image, err) < 0)
     return error_wrap(err, "scratch");
   return mount_image(image, err);
