@@ -3,13 +3,19 @@ noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
   host/books.c host/books.h \
   host/caps.c host/caps.h \
-  host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
+  host/cmd_doctor.c host/cmd_library_set.c host/cmd_logs.c \
+  host/cmd_run.c host/cmd_runs.c \
   host/cmd_show.c \
   host/egress.c host/egress.h \
   host/execute.c host/execute.h \
   host/explain.c \
   host/format.c host/format.h \
   host/heartbeat.c host/heartbeat.h \
+  host/library_build.c host/library_build.h \
+  host/library_lock.c host/library_lock.h \
+  host/library_pip.c host/library_pip.h \
+  host/library_sets.c host/library_sets.h \
+  host/library_store.c host/library_store.h \
   host/named.c host/named.h \
   host/options.c host/options.h \
   host/process.c host/process.h \
@@ -45,4 +51,8 @@ wafer_LDADD += $(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) -lm
 endif
 
 dist_man_MANS += docs/wafer.1
-EXTRA_DIST += README.md docs/ARCHITECTURE.md docs/SECURITY.md examples scripts/fetch-example-data
+library_setsdir = $(pkgdatadir)/library-sets
+dist_library_sets_DATA = \
+  library-sets/analytics.lock library-sets/none.lock
+EXTRA_DIST += README.md docs/ARCHITECTURE.md docs/SECURITY.md examples scripts/fetch-example-data \
+  library-sets/analytics.in library-sets/none.in scripts/lock-library-sets

@@ -8,6 +8,7 @@
 #include "runtime/python_module.h"
 
 #include "runtime/protocol.h"
+#include "runtime/thread_counts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -97,6 +98,25 @@ static int start(struct error **err)
   if (initialize(err) < 0 || import_bootstrap(err) < 0)
     return -1;
   return freeze_garbage(err);
+}
+
+/* Bytes that aren't UTF-8 can't come from a module's name or a set's path. */
+static int preload(const char *packages, const char *module, struct error **err)
+{
+  PyObject *bootstrap =
+      PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *wrong =
+      PyObject_CallMethod(bootstrap, "preload", "ss", packages, module);
+  if (wrong == NULL) {
+    PyErr_Print();
+    return error_make(err, 0, "import %s failed", module);
+  }
+  int result = 0;
+  if (wrong != Py_None)
+    result =
+        error_make(err, 0, "import %s: %s", module, PyUnicode_AsUTF8(wrong));
+  Py_DECREF(wrong);
+  return result;
 }
 
 static const char *version(void)
@@ -263,6 +283,7 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
 static int run(const json_t *job, const int *fds, int report_fd)
 {
   enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
+  thread_counts_apply(json_object_get(job, "env"));
   int status = call_bootstrap(job, fds, report_fd);
   if (Py_FinalizeEx() < 0)
     status = FLUSH_FAILED;
@@ -275,6 +296,8 @@ static int run(const json_t *job, const int *fds, int report_fd)
 
 const struct python_module wafer_python_module = {
     .start = start,
+    .preload = preload,
+    .freeze = freeze_garbage,
     .version = version,
     .before_fork = PyOS_BeforeFork,
     .after_fork_parent = PyOS_AfterFork_Parent,
