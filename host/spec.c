@@ -225,13 +225,14 @@ static void append_path(char **text, size_t *count, char kind, const char *path)
   *count += length;
 }
 
-char *spec_tree_paths(const struct request *request, size_t *count)
+char *spec_tree_paths(const struct request_mount *mounts, size_t mount_count,
+                      size_t *count)
 {
   char *text = NULL;
   *count = 0;
   append_path(&text, count, 'r', launch_python_dir());
-  for (size_t i = 0; i < request->mount_count; i++)
-    append_path(&text, count, request->mounts[i].read_only ? 'r' : 'w',
-                request->mounts[i].source);
+  for (size_t i = 0; i < mount_count; i++)
+    append_path(&text, count, mounts[i].read_only ? 'r' : 'w',
+                mounts[i].source);
   return text;
 }

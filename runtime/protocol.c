@@ -89,3 +89,10 @@ void message_close(struct message *message)
     fd_close(&message->fds[i]);
   message->fd_count = 0;
 }
+
+void message_copy_text(const struct message *message, char *text, size_t size)
+{
+  size_t length = strnlen(message->text, size - 1);
+  memcpy(text, message->text, length);
+  text[length] = '\0';
+}
