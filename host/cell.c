@@ -76,6 +76,7 @@ int cell_place(struct cell *cell, const struct cell_place *place,
       .resolv_conf = egress ? place->resolv_conf->text : NULL,
       .has_scratch = !(cell->missing & 1U << WALL_SCRATCH),
       .scratch_bytes = (uint64_t)place->size->scratch_bytes,
+      .rehearse = place->rehearse,
   };
   return geteuid() == 0 ? place_as_root(cell, &made, err)
                         : place_as_user(cell, place, &made, err);

@@ -46,6 +46,7 @@ struct cell_place {
   const struct resolv_conf *resolv_conf;
   const struct request_mount *mounts;
   size_t mount_count;
+  bool rehearse; /* it is made ahead, of a warm zygote */
 };
 int cell_place(struct cell *cell, const struct cell_place *place,
                struct error **err);

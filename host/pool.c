@@ -100,7 +100,8 @@ static int make_scratch(struct cell *cell, const struct size *size,
 static int make(struct pool *self, struct cell *cell, const struct size *size,
                 struct error **err)
 {
-  const struct cell_place place = {.size = size, .network = NETWORK_NONE};
+  const struct cell_place place = {
+      .size = size, .network = NETWORK_NONE, .rehearse = true};
   cell->lease_fd = lease_make(self->options.state_dir, cell->lease, err);
   if (cell->lease_fd < 0 ||
       cell_make_cgroup(cell, cell->lease, size, err) < 0 ||

@@ -245,6 +245,8 @@ static int park(struct job *job, struct error **err)
   fd_close(&job->network_fd);
   if (sethostname("wafer", 5) < 0)
     return error_errno(err, "set the sandbox's host name");
+  if (job->park.rehearse && python_rehearse(REPORT_FD, err) < 0)
+    return -1;
   struct message parked = {.kind = MESSAGE_PARKED};
   parked.text_count =
       (size_t)snprintf(parked.text, sizeof parked.text, "%s", python_version());

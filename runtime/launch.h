@@ -105,6 +105,7 @@ struct sandbox_place {
   const char *resolv_conf; /* likewise: below RESOLV_CONF_MAX bytes */
   bool has_scratch;        /* sandbox_give_scratch follows; else /tmp is */
   uint64_t scratch_bytes;  /* memory, at most this much */
+  bool rehearse;           /* a warm one, that is to wait for its run */
   const int *cgroup_fds;   /* files to enter the cgroup by */
   size_t cgroup_count;
   int python_tree;        /* real root: a detached mount; else -1, and */

@@ -114,6 +114,7 @@ int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
       .resolvers = (uint8_t)place->resolvers,
       .has_scratch = place->has_scratch,
       .cgroup_files = (uint8_t)place->cgroup_count,
+      .rehearse = place->rehearse,
       .scratch_bytes = place->scratch_bytes,
   };
   if (place->network == NETWORK_EGRESS)

@@ -139,6 +139,7 @@ struct park {
                            of /etc/resolv.conf */
   uint8_t has_scratch;  /* SCRATCH follows */
   uint8_t cgroup_files; /* so many descriptors, which are the last */
+  uint8_t rehearse;     /* it will wait for its run: python_rehearse */
   uint64_t scratch_bytes;
   char resolv_conf[RESOLV_CONF_MAX]; /* NUL-terminated */
 };
