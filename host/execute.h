@@ -10,8 +10,8 @@
  *   recover.c      the runs of a wafer that was killed
  *
  * Without one the zygote starts first, and everything that needs no sandbox
- * happens while its interpreter does. The run is durable in the store before anything is made
- * that a killed wafer could leave behind. */
+ * happens while its interpreter does. The run is durable in the store before
+ * anything is made that a killed wafer could leave behind. */
 #ifndef WAFER_HOST_EXECUTE_H
 #define WAFER_HOST_EXECUTE_H
 
@@ -27,8 +27,8 @@
 
 /* Where a run's sandbox comes from. The record has the names. */
 enum start_way {
-  START_ALONE,  /* "alone": of a zygote of its own */
-  START_POOL,   /* "pool": the server's warm zygote forks it; all else as alone */
+  START_ALONE, /* "alone": of a zygote of its own */
+  START_POOL, /* "pool": the server's warm zygote forks it; all else as alone */
   START_PARKED, /* "parked": the server made it ahead, whole */
 };
 

@@ -27,7 +27,7 @@ struct forker {
   struct zygote zygote; /* the warm one */
   struct event *event;  /* its answers */
   int64_t warm_ns;
-  int forks;
+  int forks; /* that it made */
   bool is_spoiled;
   struct zygote next; /* that is being warmed, or waits for the last answer */
   bool next_is_warm;
@@ -100,7 +100,6 @@ static void ask_for_first(struct forker *self)
     else
       self->is_asked = true;
   }
-  self->forks += self->is_asked;
 }
 
 static void when_answer(evutil_socket_t fd, short what, void *argument);
@@ -121,11 +120,11 @@ static void take_next(struct forker *self)
   event_add(self->event, NULL);
 }
 
+/* One that never forked anything is none to be replaced at once. */
 static void lose_zygote(struct forker *self)
 {
-  int64_t now_ns = clock_monotonic_ns();
-  if (now_ns - self->warm_ns < NS_PER_S)
-    self->failed_ns = now_ns;
+  if (self->forks == 0)
+    self->failed_ns = clock_monotonic_ns();
   drop_zygote(self);
   drop_waiters(self);
   take_next(self);
@@ -133,6 +132,7 @@ static void lose_zygote(struct forker *self)
 
 static void take_answer(struct forker *self, struct message *answer)
 {
+  self->forks += answer->kind == MESSAGE_FORKED;
   if (answer->kind == MESSAGE_FAILED) {
     fprintf(stderr, "wafer: the zygote of the library set %s: %s\n",
             self->library_set, answer->text);

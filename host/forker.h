@@ -5,7 +5,8 @@
  * address layout and hash seed) after FORKER_FORKS_MAX forks or
  * FORKER_AGE_MAX_MS, when it has died, and when it says that it can't fork (it
  * has a second thread). All that is lazy: forker_wants_zygote is asked when
- * there is something to do, and the old one serves until the new one is warm. */
+ * there is something to do, and the old one serves until the new one is warm.
+ */
 #ifndef WAFER_HOST_FORKER_H
 #define WAFER_HOST_FORKER_H
 

@@ -48,7 +48,8 @@ static bool is_named(int dir, const char *name, int fd)
 }
 
 /* Between its making and its locking a sweep may have taken a lease for one
- * that nobody holds: then there is no such name any more, or no lock to have. */
+ * that nobody holds: then there is no such name any more, or no lock to have.
+ */
 static int try_make(int parked, const char *name, struct error **err)
 {
   cleanup_fd int fd = openat(

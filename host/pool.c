@@ -171,8 +171,8 @@ static void begin_to_make(struct pool *self, struct shelf *shelf)
   self->making.cell.ids.own =
       geteuid() != 0 && (self->options.missing & 1U << WALL_UID) != 0;
   self->making_for = shelf;
-  if (sandbox_make_ends(&self->making.cell.sandbox, &far,
-                        &self->making_error) < 0 ||
+  if (sandbox_make_ends(&self->making.cell.sandbox, &far, &self->making_error) <
+          0 ||
       forker_fork(self->forker, far.fds, when_forked, self,
                   &self->making_error) < 0) {
     fail_making(self);

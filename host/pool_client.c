@@ -27,10 +27,11 @@ int pool_socket_address(const char *path, struct sockaddr_un *address,
 {
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address->sun_path)
-    return error_make(err, ENAMETOOLONG,
-                      "the socket's path %s is longer than the %zu bytes that a "
-                      "socket may have; give --socket a shorter one",
-                      path, sizeof address->sun_path - 1);
+    return error_make(
+        err, ENAMETOOLONG,
+        "the socket's path %s is longer than the %zu bytes that a "
+        "socket may have; give --socket a shorter one",
+        path, sizeof address->sun_path - 1);
   strcpy(address->sun_path, path);
   return 0;
 }

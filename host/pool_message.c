@@ -36,9 +36,8 @@ static int identify(const char *path, bool is_folder, struct pool_file *file,
     return error_errno(err, "look at %s", path);
   file->device = status.st_dev;
   file->inode = status.st_ino;
-  file->changed_ns = is_folder ? 0
-                               : status.st_ctim.tv_sec * NS_PER_S +
-                                     status.st_ctim.tv_nsec;
+  file->changed_ns =
+      is_folder ? 0 : status.st_ctim.tv_sec * NS_PER_S + status.st_ctim.tv_nsec;
   return 0;
 }
 
@@ -74,7 +73,8 @@ static int get(const struct message *message, void *bytes, size_t count,
                struct error **err)
 {
   if (message->text_count != count)
-    return error_make(err, EPROTO, "message %d has a text of %zu bytes, not %zu",
+    return error_make(err, EPROTO,
+                      "message %d has a text of %zu bytes, not %zu",
                       message->kind, message->text_count, count);
   memcpy(bytes, message->text, count);
   return 0;
@@ -166,8 +166,7 @@ int pool_get_cell(struct message *message, struct cell *cell,
   if (get(message, &taken, sizeof taken, err) < 0)
     return -1;
   size_t first = CELL_FDS + (taken.has_scratch != 0);
-  if (message->fd_count < first ||
-      !is_text(taken.lease, sizeof taken.lease) ||
+  if (message->fd_count < first || !is_text(taken.lease, sizeof taken.lease) ||
       !is_text(taken.python_version, sizeof taken.python_version))
     return error_make(err, EPROTO, "a cell came damaged");
   cell->cgroup = cgroup_of_share(&taken.cgroup, message->fds + first,

@@ -50,7 +50,7 @@ struct pool_welcome {
 
 struct pool_want {
   char library_set[POOL_SET_SIZE];
-  char size[16]; /* struct size's name */
+  char size[16];   /* struct size's name */
   uint32_t parked; /* else it is the zygote that is asked for */
 };
 

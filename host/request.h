@@ -57,7 +57,7 @@ struct request {
   bool seccomp_log;
   bool no_server;
   const char *socket_path; /* the server's, argv's own; NULL: the usual */
-  int report_fd; /* where the record goes; see has_report */
+  int report_fd;           /* where the record goes; see has_report */
   bool has_report;
   bool report_is_ours; /* a file that was opened for it: close it */
   unsigned allowed_missing;

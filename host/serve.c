@@ -134,8 +134,8 @@ static int serve_one(struct client *client, struct error **err)
   else if (request.kind == MESSAGE_FORK)
     result = serve_fork(client, &request, err);
   else
-    result = error_make(err, EPROTO, "a server knows no message %d",
-                        request.kind);
+    result =
+        error_make(err, EPROTO, "a server knows no message %d", request.kind);
   message_close(&request);
   return result;
 }
@@ -180,8 +180,8 @@ static void add_client(struct server *server, int fd)
   struct client *client = xcalloc(1, sizeof *client);
   client->server = server;
   client->fd = fd;
-  client->event = event_new(server->loop, fd, EV_READ | EV_PERSIST,
-                            when_client, client);
+  client->event =
+      event_new(server->loop, fd, EV_READ | EV_PERSIST, when_client, client);
   event_add(client->event, &silence);
   client->next = server->clients;
   server->clients = client;
@@ -219,9 +219,9 @@ static int lock_store(struct server *server, struct error **err)
   cleanup_fd int dir = home_make_dir(server->state_dir, err);
   if (dir < 0)
     return -1;
-  server->lock_fd = openat(
-      dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
-      0600);
+  server->lock_fd =
+      openat(dir, LOCK_NAME,
+             O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
   if (server->lock_fd < 0)
     return error_errno(err, "open %s/" LOCK_NAME, server->state_dir);
   if (flock(server->lock_fd, LOCK_EX | LOCK_NB) == 0)

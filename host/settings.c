@@ -46,8 +46,7 @@ static bool read_number(const char *text, size_t length, int64_t max,
                         int64_t *number)
 {
   enum { DIGITS_MAX = 12 };
-  if (length == 0 || length > DIGITS_MAX ||
-      strspn(text, "0123456789") < length)
+  if (length == 0 || length > DIGITS_MAX || strspn(text, "0123456789") < length)
     return false;
   *number = strtoll(text, NULL, 10);
   return *number <= max;

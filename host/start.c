@@ -109,16 +109,15 @@ static bool suits_parked(const struct execution *execution)
          (missing & ~request->allowed_missing) == 0;
 }
 
-/* A fork of the server's zygote; or else, and where the server is gone since, of
- * one of our own. A plain user's zygote has to stand where he gets his cgroup:
- * in the scope that we have joined, if any. */
+/* A fork of the server's zygote; or else, and where the server is gone since,
+ * of one of our own. A plain user's zygote has to stand where he gets his
+ * cgroup: in the scope that we have joined, if any. */
 static int fork_sandbox(struct execution *execution, bool in_scope,
                         struct error **err)
 {
   struct pool_want want = want_of(execution, false);
   execution->asked_ns = clock_monotonic_ns();
-  if (!in_scope &&
-      pool_zygote(&execution->server, &want, &execution->zygote)) {
+  if (!in_scope && pool_zygote(&execution->server, &want, &execution->zygote)) {
     cleanup_error struct error *lost = NULL;
     note_way(execution, START_POOL);
     if (sandbox_fork(&execution->zygote, &execution->cell.sandbox, &lost) == 0)
@@ -166,8 +165,7 @@ static int give_scratch(struct execution *execution, struct error **err)
   if (execution->cell.missing & wall_scratch)
     return 0;
   int mount_fd = scratch_maker_finish(&execution->scratch, err);
-  return mount_fd < 0 ? -1
-                      : cell_give_scratch(&execution->cell, mount_fd, err);
+  return mount_fd < 0 ? -1 : cell_give_scratch(&execution->cell, mount_fd, err);
 }
 
 static int make_network(struct execution *execution, struct error **err)

@@ -166,7 +166,8 @@ static bool read_report(struct supervision *self)
 {
   struct outcome *outcome = self->outcome;
   char bytes[4096];
-  ssize_t got = read(self->execution->cell.sandbox.report_fd, bytes, sizeof bytes);
+  ssize_t got =
+      read(self->execution->cell.sandbox.report_fd, bytes, sizeof bytes);
   size_t room = REPORT_MAX_BYTES - outcome->report_count;
   if (got <= 0)
     return false;

@@ -87,7 +87,7 @@ struct sandbox_far_ends {
 
 #define SANDBOX_FAR_ENDS_INIT                                                  \
   {                                                                            \
-    .fds = {-1, -1, -1, -1, -1}                                                \
+    .fds = { -1, -1, -1, -1, -1 }                                              \
   }
 
 int sandbox_make_ends(struct sandbox *sandbox, struct sandbox_far_ends *far,

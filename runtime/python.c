@@ -262,8 +262,7 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
 
 static int rehearse(int report_fd, struct error **err)
 {
-  PyObject *module =
-      PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
   PyObject *run_file = make_execute();
   PyObject *done = PyObject_CallMethod(module, "rehearse", "iiO", report_fd,
                                        JOB_STACK_SIGNAL, run_file);
