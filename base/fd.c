@@ -121,6 +121,23 @@ int fd_sealed_memory(const char *name, const void *bytes, size_t count,
   return steal_fd(&fd);
 }
 
+int fd_socket_pair(int ends[2], struct error **err)
+{
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+    return error_errno(err, "make a socket pair");
+  return 0;
+}
+
+int fd_peer_uid(int socket_fd, uid_t *uid, struct error **err)
+{
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+    return error_errno(err, "ask who is at the other end");
+  *uid = peer.uid;
+  return 0;
+}
+
 /* Room for the descriptors and the sender's credentials. */
 union control {
   struct cmsghdr align;

@@ -52,6 +52,13 @@ int fd_open_beneath(int dir_fd, const char *path, int flags, mode_t mode,
 int fd_sealed_memory(const char *name, const void *bytes, size_t count,
                      struct error **err);
 
+/* Two joined SOCK_SEQPACKET sockets. */
+int fd_socket_pair(int ends[2], struct error **err);
+
+/* Who is at the other end of a Unix socket, by its kernel (SO_PEERCRED): the
+ * uid that it had when it connected or listened. */
+int fd_peer_uid(int socket_fd, uid_t *uid, struct error **err);
+
 /* Messages with descriptors over a SOCK_SEQPACKET socket. */
 enum { FD_MESSAGE_MAX = 128 };
 

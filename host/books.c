@@ -2,6 +2,7 @@
 
 #include "host/books.h"
 
+#include "host/lease.h"
 #include "host/process.h"
 #include "host/recover.h"
 
@@ -33,6 +34,7 @@ int books_settle(struct store *store, struct error **err)
     fprintf(stderr,
             "wafer: a run whose wafer was killed is not booked yet: %s\n",
             failure->text);
+  lease_sweep(store_dir(store));
   return 0;
 }
 

@@ -217,7 +217,7 @@ static void find_folder(struct findings *findings, const char *name,
 static void find_settings(struct findings *findings)
 {
   cleanup_error struct error *err = NULL;
-  cleanup_settings struct settings settings = {0};
+  cleanup_settings struct settings settings = SETTINGS_INIT;
   if (settings_load(&settings, &err) < 0)
     add_bad(findings, "wafer.conf", err->text, xstrdup("correct that line"));
   else if (settings.allow_missing == 0)

@@ -16,6 +16,21 @@ static int set_quiet(void *target, const char *value, struct error **err)
   return 0;
 }
 
+static int set_no_server(void *target, const char *value, struct error **err)
+{
+  (void)value;
+  (void)err;
+  ((struct request *)target)->no_server = true;
+  return 0;
+}
+
+static int set_socket(void *target, const char *value, struct error **err)
+{
+  (void)err;
+  ((struct request *)target)->socket_path = value;
+  return 0;
+}
+
 static int set_seccomp_log(void *target, const char *value, struct error **err)
 {
   (void)value;
@@ -75,6 +90,8 @@ static const struct option_row options[] = {
     {"quiet", NULL, "no line at the end", set_quiet},
     {"seccomp-log", NULL, "say which system calls it would need",
      set_seccomp_log},
+    {"no-server", NULL, "make its sandbox alone", set_no_server},
+    {"socket", "PATH", "that of wafer serve, if not the usual", set_socket},
     {"allow-missing", "WALL,…", "accept: uid, cgroup, scratch, landlock",
      allow_missing},
 };
@@ -120,7 +137,7 @@ static int run_run(void *target, const struct command_line *line,
                    struct error **err)
 {
   struct request *request = target;
-  cleanup_settings struct settings settings = {0};
+  cleanup_settings struct settings settings = SETTINGS_INIT;
   cleanup_error struct error *no_script = NULL;
   set_defaults(request, line);
   if (settings_load(&settings, err) < 0)

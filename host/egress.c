@@ -44,10 +44,8 @@ int egress_choose(struct egress *egress, struct error **err)
                     state.why, state.fix);
 }
 
-/* The filter has to outlive the job, and so this process: see nft.h. And the
- * last to close its socket waits for a grace period, which the zygote can. */
-static int make_veth(struct egress *egress, struct zygote *zygote,
-                     struct sandbox *sandbox,
+/* The filter has to outlive the job, and so this process: see nft.h. */
+static int make_veth(struct egress *egress, struct sandbox *sandbox,
                      const struct network_rule_list *rules, struct error **err)
 {
   const struct veth_target target = {
@@ -56,17 +54,15 @@ static int make_veth(struct egress *egress, struct zygote *zygote,
   };
   if (veth_make(&egress->veth, sandbox->keeper_pid, &target, rules, err) < 0)
     return -1;
-  if (sandbox_hold(sandbox, &egress->veth.filter_fd, 1, err) < 0)
-    return -1;
-  return zygote_keep(zygote, egress->veth.filter_fd, err);
+  return sandbox_hold(sandbox, &egress->veth.filter_fd, 1, err);
 }
 
 /* The sandbox's user namespace belongs to whoever the zygote is. */
-static int make_pasta(struct egress *egress, const struct zygote *zygote,
+static int make_pasta(struct egress *egress, pid_t zygote_pid,
                       struct sandbox *sandbox,
                       const struct network_rule_list *rules, struct error **err)
 {
-  struct namespace_ids owner = namespace_ids_of_pid(zygote->pid);
+  struct namespace_ids owner = namespace_ids_of_pid(zygote_pid);
   if (network_filter_output(egress->handles[NETWORK_HANDLE_FILTER], rules,
                             err) < 0 ||
       pasta_start(&egress->pasta, egress->handles[NETWORK_HANDLE_NAMESPACE],
@@ -75,7 +71,7 @@ static int make_pasta(struct egress *egress, const struct zygote *zygote,
   return sandbox_hold(sandbox, &egress->pasta.death_fd, 1, err);
 }
 
-int egress_make(struct egress *egress, struct zygote *zygote,
+int egress_make(struct egress *egress, pid_t zygote_pid,
                 struct sandbox *sandbox, const struct network_prefix *allowed,
                 size_t allowed_count, struct error **err)
 {
@@ -88,8 +84,8 @@ int egress_make(struct egress *egress, struct zygote *zygote,
       NETWORK_HANDLE_RESOLVERS + 2 * (size_t)egress->resolv_conf.count)
     return error_make(err, EPROTO, "the sandbox offered too few resolvers");
   int made = egress->way == EGRESS_VETH
-                 ? make_veth(egress, zygote, sandbox, &rules, err)
-                 : make_pasta(egress, zygote, sandbox, &rules, err);
+                 ? make_veth(egress, sandbox, &rules, err)
+                 : make_pasta(egress, zygote_pid, sandbox, &rules, err);
   for (size_t i = 0; i < NETWORK_HANDLE_RESOLVERS; i++)
     fd_close(&egress->handles[i]);
   return made < 0 ? error_wrap(err, "--network egress") : 0;

@@ -37,8 +37,8 @@ struct egress {
 int egress_choose(struct egress *egress, struct error **err);
 
 /* Waits for the namespace's descriptors and makes the network of a sandbox that
- * `zygote` has forked. */
-int egress_make(struct egress *egress, struct zygote *zygote,
+ * this zygote has forked. */
+int egress_make(struct egress *egress, pid_t zygote_pid,
                 struct sandbox *sandbox, const struct network_prefix *allowed,
                 size_t allowed_count, struct error **err);
 

@@ -1,27 +1,36 @@
-/* Running one request to its end, without a server.
+/* Running one request to its end. A server may give it its sandbox
+ * (host/serve.h); all else is the same with one and without.
  *
- *   execute.c      the steps: zygote, store, cgroup, scratch, sandbox, release
+ *   execute.c      the steps: sandbox, store, release, books
+ *   start.c        how it gets its sandbox
  *   supervise.c    the event loop while the job runs
  *   seccomp_log.c  what --seccomp-log gathers meanwhile
  *   explain.c      why it ended
  *   summary.c      what is printed and reported at the end
  *   recover.c      the runs of a wafer that was killed
  *
- * The zygote starts first and everything that needs no sandbox happens while
- * its interpreter does. The run is durable in the store before anything is made
- * that a killed wafer could leave behind. */
+ * Without one the zygote starts first, and everything that needs no sandbox
+ * happens while its interpreter does. The run is durable in the store before
+ * anything is made that a killed wafer could leave behind. */
 #ifndef WAFER_HOST_EXECUTE_H
 #define WAFER_HOST_EXECUTE_H
 
 #include "base/mask.h"
+#include "host/cell.h"
 #include "host/egress.h"
+#include "host/pool_client.h"
 #include "host/request.h"
 #include "host/scratch_maker.h"
 #include "jobs/store.h"
-#include "runtime/launch.h"
 #include "runtime/result.h"
-#include "sandbox/cgroup.h"
 #include "sandbox/scratch.h"
+
+/* Where a run's sandbox comes from. The record has the names. */
+enum start_way {
+  START_ALONE, /* "alone": of a zygote of its own */
+  START_POOL, /* "pool": the server's warm zygote forks it; all else as alone */
+  START_PARKED, /* "parked": the server made it ahead, whole */
+};
 
 /* Everything that a run in progress holds. */
 struct execution {
@@ -29,19 +38,18 @@ struct execution {
   struct run run; /* its record */
   struct store *store;
   struct mask *mask; /* of the request's secrets */
-  struct zygote zygote;
-  struct sandbox sandbox;
-  struct cgroup *cgroup;
+  enum start_way way;
+  struct pool_client server;
+  struct zygote zygote; /* alone: its own; pool: the server's connection */
+  struct cell cell;
   struct egress egress;
-  struct namespace_ids ids;
-  unsigned missing;             /* walls, see walls.h */
   struct scratch_maker scratch; /* not started where that wall is missing */
-  int scratch_fd;               /* its mount, once it is made; -1: none */
   struct scratch_usage scratch_usage; /* as it was when last looked at */
   int run_dir;
   int result_fd;
   int heartbeat_fd;
-  int64_t released_ns; /* CLOCK_MONOTONIC; 0: never */
+  int64_t asked_ns;    /* for its sandbox: CLOCK_MONOTONIC */
+  int64_t released_ns; /* likewise; 0: never */
 };
 
 /* What the event loop saw. */
@@ -60,6 +68,15 @@ struct outcome {
 /* Runs it; returns the exit status. Whatever goes wrong once the run is in the
  * store is in its record, too. */
 int execute(const struct request *request, struct error **err);
+
+/* Begins to get a sandbox: settles the way, and where the sandbox isn't parked
+ * asks for it, checks the walls and begins with its scratch. Nothing of it
+ * outlives a killed wafer. */
+int start_begin(struct execution *execution, struct error **err);
+
+/* Once the run is recorded: waits until its sandbox is parked. What a server
+ * fails to give is made alone. */
+int start_finish(struct execution *execution, struct error **err);
 
 /* Reads how the scratch stands. Returns whether all that the job wrote there is
  * on disk or may still come there: else it is lost, and the run with it. */

@@ -136,8 +136,8 @@ static void add_cap(struct execution *execution)
       .run = run,
       .size = execution->request->size,
       .scratch = &execution->scratch_usage,
-      .has_cgroup = !(execution->missing & 1U << WALL_CGROUP),
-      .own_ids = execution->ids.own,
+      .has_cgroup = !(execution->cell.missing & 1U << WALL_CGROUP),
+      .own_ids = execution->cell.ids.own,
   };
   struct caps_finding cap;
   if (!caps_find(&end, &cap))

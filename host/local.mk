@@ -1,16 +1,20 @@
 # Everything but main, so that the tests link the same objects.
 noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
+  host/background.c host/background.h \
   host/books.c host/books.h \
   host/caps.c host/caps.h \
+  host/cell.c host/cell.h \
   host/cmd_doctor.c host/cmd_library_set.c host/cmd_logs.c \
   host/cmd_run.c host/cmd_runs.c \
-  host/cmd_show.c \
+  host/cmd_serve.c host/cmd_show.c \
   host/egress.c host/egress.h \
   host/execute.c host/execute.h \
   host/explain.c \
+  host/forker.c host/forker.h \
   host/format.c host/format.h \
   host/heartbeat.c host/heartbeat.h \
+  host/lease.c host/lease.h \
   host/library_build.c host/library_build.h \
   host/library_lock.c host/library_lock.h \
   host/library_pip.c host/library_pip.h \
@@ -18,6 +22,9 @@ libhost_a_SOURCES = \
   host/library_store.c host/library_store.h \
   host/named.c host/named.h \
   host/options.c host/options.h \
+  host/pool.c host/pool.h \
+  host/pool_client.c host/pool_client.h \
+  host/pool_message.c host/pool_message.h \
   host/process.c host/process.h \
   host/recover.c host/recover.h \
   host/report.c host/report.h \
@@ -26,8 +33,10 @@ libhost_a_SOURCES = \
   host/resolver.c host/resolver.h \
   host/scratch_maker.c host/scratch_maker.h \
   host/seccomp_log.c host/seccomp_log.h \
+  host/serve.c host/serve.h \
   host/settings.c host/settings.h \
   host/spec.c host/spec.h \
+  host/start.c \
   host/stream.c host/stream.h \
   host/summary.c host/supervise.c \
   host/table.c host/table.h \

@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_run,  &command_doctor, &command_library_set,
-    &command_runs, &command_show,   &command_logs,
+    &command_run,  &command_serve, &command_doctor, &command_library_set,
+    &command_runs, &command_show,  &command_logs,
 };
 
 static int print_usage(void)

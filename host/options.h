@@ -69,6 +69,7 @@ enum {
 };
 
 extern const struct command command_run;
+extern const struct command command_serve;
 extern const struct command command_doctor;
 extern const struct command command_library_set;
 extern const struct command command_runs;

@@ -83,3 +83,23 @@ void process_await_end(const struct run_process *process, int timeout_ms)
   syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
   poll(&polled, 1, timeout_ms);
 }
+
+int64_t process_private_bytes(pid_t pid)
+{
+  enum { ROLLUP_MAX_BYTES = 4096 };
+  static const char *const keys[] = {"Private_Clean:", "Private_Dirty:"};
+  char path[40];
+  cleanup_free char *text = NULL;
+  cleanup_error struct error *ignored = NULL;
+  size_t count;
+  int64_t kib = 0;
+  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+  if (fd_read_file(AT_FDCWD, path, ROLLUP_MAX_BYTES, &text, &count, &ignored) <
+      0)
+    return -1;
+  for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+    const char *found = strstr(text, keys[i]);
+    kib += found != NULL ? strtoll(found + strlen(keys[i]), NULL, 10) : 0;
+  }
+  return kib * 1024;
+}

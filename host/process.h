@@ -20,4 +20,8 @@ bool process_lives(const struct run_process *process);
 /* Waits until it is dead, at most timeout_ms; then kills it. */
 void process_await_end(const struct run_process *process, int timeout_ms);
 
+/* The memory that is this process's alone (smaps_rollup of proc(5)); -1 where
+ * it can't be read. */
+int64_t process_private_bytes(pid_t pid);
+
 #endif

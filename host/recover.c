@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "host/heartbeat.h"
+#include "host/lease.h"
 #include "host/options.h"
 #include "host/process.h"
 #include "host/usage.h"
@@ -41,20 +42,28 @@ static int read_heartbeat(int run_dir, struct heartbeat *heartbeat,
   return fd < 0 ? -1 : heartbeat_read(fd, heartbeat, err);
 }
 
+/* A run that was given a sandbox made ahead has that one's cgroup, else one of
+ * its own name. */
+static const char *name_cgroup(const struct run *run, int run_dir,
+                               char lease[LEASE_NAME_SIZE])
+{
+  return lease_read(run_dir, lease) ? lease : run->id;
+}
+
 /* Whatever the cgroup still counts is better than what was noted. */
-static void take_cgroup(struct run *run)
+static void take_cgroup(struct run *run, const char *name)
 {
   cleanup_error struct error *ignored = NULL;
   struct cgroup_usage counted;
   const char *source;
-  if (cgroup_usage_by_name(NULL, run->id, &counted, &source, &ignored) == 0)
+  if (cgroup_usage_by_name(NULL, name, &counted, &source, &ignored) == 0)
     usage_set_cgroup(&run->usage, &counted, source);
 }
 
-static void remove_cgroup(const struct run *run)
+static void remove_cgroup(const char *name)
 {
   cleanup_error struct error *err = NULL;
-  if (cgroup_remove_by_name(NULL, run->id, &err) < 0)
+  if (cgroup_remove_by_name(NULL, name, &err) < 0)
     fprintf(stderr, "wafer: %s\n", err->text);
 }
 
@@ -83,14 +92,16 @@ static void take_duration(struct run *run, int run_dir)
 static int book_dead_run(struct store *store, struct run *run,
                          struct error **err)
 {
-  process_await_end(&run->keeper, KEEPER_WAIT_MS);
-  take_cgroup(run);
-  /* Before the record is final, after which nobody looks for it; it waits until
-   * the last process is dead. */
-  remove_cgroup(run);
+  char lease[LEASE_NAME_SIZE];
   cleanup_fd int run_dir = store_run_dir(store, run->id, run->attempt, err);
   if (run_dir < 0)
     return -1;
+  const char *cgroup = name_cgroup(run, run_dir, lease);
+  process_await_end(&run->keeper, KEEPER_WAIT_MS);
+  take_cgroup(run, cgroup);
+  /* Before the record is final, after which nobody looks for it; it waits until
+   * the last process is dead. */
+  remove_cgroup(cgroup);
   take_duration(run, run_dir);
   run->completed_realtime_ns = clock_realtime_ns();
   run->exit_status = EXIT_WAFER;

@@ -59,7 +59,9 @@ struct request {
   size_t allowed_network_count;
   bool quiet;
   bool seccomp_log;
-  int report_fd; /* where the record goes; see has_report */
+  bool no_server;
+  const char *socket_path; /* the server's, argv's own; NULL: the usual */
+  int report_fd;           /* where the record goes; see has_report */
   bool has_report;
   bool report_is_ours; /* a file that was opened for it: close it */
   unsigned allowed_missing;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static int make(uint64_t size_bytes, struct error **err)
+int scratch_maker_make(uint64_t size_bytes, struct error **err)
 {
   cleanup_free char *path = NULL;
   if (home_state_dir(&path, err) < 0)
@@ -23,7 +23,7 @@ static int make(uint64_t size_bytes, struct error **err)
 static void *run(void *argument)
 {
   struct scratch_maker *maker = argument;
-  maker->fd = make(maker->size_bytes, &maker->err);
+  maker->fd = scratch_maker_make(maker->size_bytes, &maker->err);
   return NULL;
 }
 

@@ -31,6 +31,9 @@ int scratch_maker_start(struct scratch_maker *maker, uint64_t size_bytes,
  * after a start. */
 int scratch_maker_finish(struct scratch_maker *maker, struct error **err);
 
+/* Makes one without a thread: the detached mount, the caller's, or -1. */
+int scratch_maker_make(uint64_t size_bytes, struct error **err);
+
 /* Waits for one that was started and never finished, and lets go of it. */
 void scratch_maker_release(struct scratch_maker *maker);
 

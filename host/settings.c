@@ -41,9 +41,57 @@ static int take_allow_network(struct settings *settings, const char *value,
   return 0;
 }
 
+/* A whole number, with nothing around it. */
+static bool read_number(const char *text, size_t length, int64_t max,
+                        int64_t *number)
+{
+  enum { DIGITS_MAX = 12 };
+  if (length == 0 || length > DIGITS_MAX || strspn(text, "0123456789") < length)
+    return false;
+  *number = strtoll(text, NULL, 10);
+  return *number <= max;
+}
+
+static int take_pool_size(struct settings *settings, const char *value,
+                          struct error **err)
+{
+  int64_t number;
+  if (!read_number(value, strlen(value), SETTINGS_POOL_SIZE_MAX, &number))
+    return error_make(err, EINVAL, "\"%s\" isn't a number from 0 to %d", value,
+                      SETTINGS_POOL_SIZE_MAX);
+  settings->pool_size = (int)number;
+  return 0;
+}
+
+/* "64 MiB". */
+static int take_pool_memory(struct settings *settings, const char *value,
+                            struct error **err)
+{
+  enum { UNITS_MAX = 1 << 20 };
+  static const struct {
+    const char *name;
+    int shift;
+  } units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+  size_t length = strspn(value, "0123456789");
+  const char *unit = value + length + strspn(value + length, BLANKS);
+  int64_t number;
+  for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+    if (strcmp(unit, units[i].name) == 0 &&
+        read_number(value, length, UNITS_MAX, &number)) {
+      settings->pool_memory_bytes = number << units[i].shift;
+      return 0;
+    }
+  return error_make(err, EINVAL,
+                    "\"%s\" isn't a size such as 64 MiB (KiB, MiB or GiB, and "
+                    "at most %d of them)",
+                    value, UNITS_MAX);
+}
+
 static const struct setting known[] = {
     {"allow_missing", take_allow_missing},
     {"allow_network", take_allow_network},
+    {"pool_memory", take_pool_memory},
+    {"pool_size", take_pool_size},
 };
 
 /* Cuts blanks off both ends, in place. */
@@ -84,7 +132,7 @@ static int take_line(char *line, bool *given, struct settings *settings,
   }
   return error_make(err, EINVAL,
                     "there is no setting \"%s\"; those that there are: "
-                    "allow_missing, allow_network",
+                    "allow_missing, allow_network, pool_memory, pool_size",
                     key);
 }
 
@@ -97,7 +145,7 @@ void settings_release(struct settings *settings)
 int settings_parse(const char *text, const char *file,
                    struct settings *settings, struct error **err)
 {
-  *settings = (struct settings){0};
+  *settings = (struct settings)SETTINGS_INIT;
   bool given[ARRAY_LENGTH(known)] = {false};
   cleanup_free char *copy = xstrdup(text);
   char *rest = copy;
@@ -140,7 +188,7 @@ static int check_owner(int fd, const char *path, struct error **err)
 
 int settings_load(struct settings *settings, struct error **err)
 {
-  *settings = (struct settings){0};
+  *settings = (struct settings)SETTINGS_INIT;
   cleanup_error struct error *homeless = NULL;
   cleanup_free char *path = NULL;
   if (settings_path(&path, &homeless) < 0)

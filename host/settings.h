@@ -2,22 +2,45 @@
  *
  * A line is "key = value"; blanks around either don't count, a line whose first
  * character is # is a comment, and an empty one is nothing. A key is given
- * once. There are two:
+ * once. There are:
  *
  *   allow_missing = cgroup, scratch
  *       the walls that every run may do without (host/walls.h)
  *
  *   allow_network = 10.1.0.0/16, 192.168.7.1
- *       private networks that every run with --network egress may reach */
+ *       private networks that every run with --network egress may reach
+ *
+ *   pool_size = 4
+ *       sandboxes of each size that wafer serve keeps parked, 0 to 64
+ *
+ *   pool_memory = 64 MiB
+ *       what all of them may take, in KiB, MiB or GiB (host/pool.h) */
 #ifndef WAFER_HOST_SETTINGS_H
 #define WAFER_HOST_SETTINGS_H
 
 #include "base/error.h"
 
+#include <stdint.h>
+
+enum {
+  SETTINGS_POOL_SIZE_DEFAULT = 4,
+  SETTINGS_POOL_SIZE_MAX = 64,
+  SETTINGS_POOL_MEMORY_DEFAULT_BYTES = 64 << 20,
+};
+
 struct settings {
   unsigned allow_missing; /* a set of walls */
   char *allow_network;    /* as given, and known to be good; NULL: none */
+  int pool_size;
+  int64_t pool_memory_bytes;
 };
+
+/* What counts where the file says nothing. */
+#define SETTINGS_INIT                                                          \
+  {                                                                            \
+    .pool_size = SETTINGS_POOL_SIZE_DEFAULT,                                   \
+    .pool_memory_bytes = SETTINGS_POOL_MEMORY_DEFAULT_BYTES                    \
+  }
 
 void settings_release(struct settings *settings);
 #define cleanup_settings __attribute__((cleanup(settings_release)))

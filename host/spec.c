@@ -282,16 +282,17 @@ static void append_path(char **text, size_t *count, char kind, const char *path)
   *count += length;
 }
 
-char *spec_tree_paths(const struct request *request, size_t *count)
+char *spec_tree_paths(const struct request_mount *mounts, size_t mount_count,
+                      const struct library_set *libraries, size_t *count)
 {
   char *text = NULL;
   *count = 0;
   append_path(&text, count, 'r', launch_python_dir());
-  for (size_t i = 0; i < request->mount_count; i++)
-    append_path(&text, count, request->mounts[i].read_only ? 'r' : 'w',
-                request->mounts[i].source);
-  if (request->libraries.dir != NULL) {
-    cleanup_free char *packages = library_set_packages(&request->libraries);
+  for (size_t i = 0; i < mount_count; i++)
+    append_path(&text, count, mounts[i].read_only ? 'r' : 'w',
+                mounts[i].source);
+  if (libraries->dir != NULL) {
+    cleanup_free char *packages = library_set_packages(libraries);
     append_path(&text, count, 'r', packages);
   }
   return text;

@@ -60,7 +60,7 @@ static struct timeval milliseconds(int64_t ms)
 static void tell_job(struct supervision *self, int signal_number)
 {
   cleanup_error struct error *ignored = NULL;
-  sandbox_signal(&self->execution->sandbox, signal_number, &ignored);
+  sandbox_signal(&self->execution->cell.sandbox, signal_number, &ignored);
 }
 
 /* A step that can't be recorded (a full disk) doesn't stop the run: recording
@@ -166,7 +166,8 @@ static bool read_report(struct supervision *self)
 {
   struct outcome *outcome = self->outcome;
   char bytes[4096];
-  ssize_t got = read(self->execution->sandbox.report_fd, bytes, sizeof bytes);
+  ssize_t got =
+      read(self->execution->cell.sandbox.report_fd, bytes, sizeof bytes);
   size_t room = REPORT_MAX_BYTES - outcome->report_count;
   if (got <= 0)
     return false;
@@ -235,7 +236,7 @@ static void look_at_memory(struct supervision *self)
 {
   cleanup_error struct error *ignored = NULL;
   unsigned seen = 0;
-  if (cgroup_watch_read(self->execution->cgroup, &seen, &ignored) < 0)
+  if (cgroup_watch_read(self->execution->cell.cgroup, &seen, &ignored) < 0)
     return;
   if (seen & CGROUP_SAW_PRESSURE)
     tell_job(self, JOB_STACK_SIGNAL);
@@ -263,7 +264,7 @@ static void when_heartbeat(evutil_socket_t fd, short what, void *argument)
   struct cgroup_usage usage;
   cleanup_error struct error *ignored = NULL;
   int64_t cpu_ns = -1;
-  if (cgroup_usage(execution->cgroup, &usage, &ignored) == 0)
+  if (cgroup_usage(execution->cell.cgroup, &usage, &ignored) == 0)
     cpu_ns = usage.cpu_ns;
   heartbeat_write(execution->heartbeat_fd, execution->released_ns, cpu_ns);
   look_at_memory(self);
@@ -312,7 +313,7 @@ static void when_watch_begins(evutil_socket_t fd, short what, void *argument)
   (void)fd;
   (void)what;
   struct supervision *self = argument;
-  struct cgroup *cgroup = self->execution->cgroup;
+  struct cgroup *cgroup = self->execution->cell.cgroup;
   int fds[CGROUP_WATCH_FDS];
   /* Without it the heartbeat still looks. */
   cleanup_error struct error *ignored = NULL;
@@ -365,7 +366,7 @@ static void watch_signal(struct supervision *self, int number)
 
 static void start_watching(struct supervision *self)
 {
-  const struct sandbox *sandbox = &self->execution->sandbox;
+  const struct sandbox *sandbox = &self->execution->cell.sandbox;
   event_add(make_event(self, sandbox->keeper_pidfd, EV_READ, when_sandbox_dead),
             NULL);
   event_add(make_event(self, sandbox->keeper_fd, EV_READ, when_sandbox_dead),
@@ -440,7 +441,7 @@ int supervise(struct execution *execution, struct outcome *outcome,
               struct error **err)
 {
   cleanup_free struct supervision *self = xcalloc(1, sizeof *self);
-  struct sandbox *sandbox = &execution->sandbox;
+  struct sandbox *sandbox = &execution->cell.sandbox;
   self->execution = execution;
   self->outcome = outcome;
   self->loop = make_loop();

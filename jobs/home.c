@@ -16,7 +16,7 @@ struct place {
   const char *variable; /* overrides all */
   const char *root_dir;
   const char *xdg_variable;
-  const char *below_home;
+  const char *below_home; /* NULL: where the state is */
 };
 
 static const char *set_value(const char *variable)
@@ -41,6 +41,8 @@ static int find_dir(const struct place *place, char **dir, struct error **err)
     *dir = xasprintf("%s/wafer", xdg);
     return 0;
   }
+  if (place->below_home == NULL)
+    return home_state_dir(dir, err);
   const char *home = set_value("HOME");
   if (home == NULL || home[0] != '/')
     return error_make(err, ENOENT,
@@ -61,6 +63,13 @@ int home_config_dir(char **dir, struct error **err)
 {
   static const struct place place = {"WAFER_CONFIG_DIR", "/etc/wafer",
                                      "XDG_CONFIG_HOME", ".config"};
+  return find_dir(&place, dir, err);
+}
+
+int home_runtime_dir(char **dir, struct error **err)
+{
+  static const struct place place = {"WAFER_RUNTIME_DIR", "/run/wafer",
+                                     "XDG_RUNTIME_DIR", NULL};
   return find_dir(&place, dir, err);
 }
 

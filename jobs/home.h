@@ -14,6 +14,10 @@ int home_state_dir(char **dir, struct error **err);
  * ~/.config/wafer. *dir is the caller's. */
 int home_config_dir(char **dir, struct error **err);
 
+/* Where a server's socket is: $WAFER_RUNTIME_DIR; else /run/wafer for root;
+ * else $XDG_RUNTIME_DIR/wafer, or where there is none home_state_dir. */
+int home_runtime_dir(char **dir, struct error **err);
+
 /* Makes `dir` and its parents where they are missing, all 0700, and opens it.
  * It must be our own, and nobody else may write to it (EPERM): whoever can
  * would replace what is in it. Returns its descriptor or -1. */

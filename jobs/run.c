@@ -13,6 +13,7 @@ enum { ID_BYTES = 32, ID_PREFIX_LENGTH = 3 };
 void run_init(struct run *run)
 {
   *run = (struct run){
+      .start_ns = -1,
       .exit_status = -1,
       .usage =
           {
@@ -77,6 +78,7 @@ void run_release(struct run *run)
   text_list_release(&run->allowed_networks);
   text_list_release(&run->mounts);
   free(run->python_version);
+  free(run->start);
   run_init(run);
 }
 

@@ -138,6 +138,9 @@ struct run {
   int64_t cost_pico_usd;
   struct run_usage usage;
 
+  char *start;      /* where its sandbox came from: "alone", "pool", "parked" */
+  int64_t start_ns; /* from asking for it until the release; -1: not known */
+
   int64_t exit_status; /* what `wafer run` exits with; -1: not known */
   int64_t signal;      /* that killed the script; 0: none */
   struct run_reason reason;

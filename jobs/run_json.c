@@ -139,6 +139,8 @@ static const struct field run_fields[] = {
     OBJECT("price", price_fields),
     FIELD("cost_pico_usd", INT64, cost_pico_usd),
     OBJECT("usage", usage_fields),
+    FIELD("start", TEXT, start),
+    FIELD("start_ns", INT64, start_ns),
     FIELD("exit_status", INT64, exit_status),
     FIELD("signal", INT64, signal),
     OBJECT("reason", reason_fields),

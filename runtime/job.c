@@ -190,10 +190,13 @@ static void *make_rooms_aside(void *argument)
 
 /* The interpreter's start and the rooms take as long as each other's host, and
  * there are two of us: a thread makes the rooms. It is gone before anything
- * else happens, and so before any code but ours. */
+ * else happens, and so before any code but ours. A warm one has no start to
+ * wait for. */
 static int start_python_and_make_rooms(struct job *job, struct error **err)
 {
   enum { STACK_BYTES = 256 << 10 };
+  if (python_is_started())
+    return make_rooms(job, err);
   pthread_attr_t attributes;
   pthread_t builder;
   pthread_attr_init(&attributes);
@@ -202,7 +205,7 @@ static int start_python_and_make_rooms(struct job *job, struct error **err)
   pthread_attr_destroy(&attributes);
   if (failure != 0)
     return error_make(err, failure, "start a thread: %s", strerror(failure));
-  int started = python_is_started() ? 0 : python_start(err);
+  int started = python_start(err);
   pthread_join(builder, NULL);
   if (started < 0 || job->rooms_error == NULL)
     return started;
@@ -242,6 +245,8 @@ static int park(struct job *job, struct error **err)
   fd_close(&job->network_fd);
   if (sethostname("wafer", 5) < 0)
     return error_errno(err, "set the sandbox's host name");
+  if (job->park.rehearse && python_rehearse(REPORT_FD, err) < 0)
+    return -1;
   struct message parked = {.kind = MESSAGE_PARKED};
   parked.text_count =
       (size_t)snprintf(parked.text, sizeof parked.text, "%s", python_version());
@@ -337,9 +342,19 @@ static int start_filter(const struct spec *spec, struct error **err)
   return message_send(SOCKET_FD, &started, err);
 }
 
+/* A pool's zygote and all that it forks are batch processes: see
+ * launch_stand_back. A job is none. */
+static int schedule_ordinarily(struct error **err)
+{
+  struct sched_param none = {0};
+  if (sched_setscheduler(0, SCHED_OTHER, &none) < 0)
+    return error_errno(err, "leave the batch class");
+  return 0;
+}
+
 static int enter(struct job *job, struct error **err)
 {
-  if (receive_spec(job, err) < 0)
+  if (receive_spec(job, err) < 0 || schedule_ordinarily(err) < 0)
     return -1;
   /* Mounting needs the namespace's capabilities: so first, and the root is
    * sealed when the last mount point is made. */

@@ -2,7 +2,6 @@
 
 #include "runtime/launch.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "runtime/zygote_fds.h"
 
@@ -12,10 +11,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,13 +32,6 @@ static int open_part(const char *path, int flags, struct error **err)
   if (fd < 0)
     return error_errno(err, "open %s (is wafer installed whole?)", path);
   return fd;
-}
-
-static int make_pair(int ends[2], struct error **err)
-{
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-    return error_errno(err, "make a socket pair");
-  return 0;
 }
 
 /* What the zygote is made of, as descriptors: its uid need not be able to
@@ -136,7 +125,7 @@ static void become_zygote(const struct parts *parts)
 int zygote_start(struct zygote *zygote, struct error **err)
 {
   int ends[2];
-  if (make_pair(ends, err) < 0)
+  if (fd_socket_pair(ends, err) < 0)
     return -1;
   zygote->command_fd = ends[0];
   __attribute__((cleanup(close_parts))) struct parts parts = {
@@ -157,15 +146,8 @@ int zygote_start(struct zygote *zygote, struct error **err)
   return 0;
 }
 
-int zygote_keep(struct zygote *zygote, int fd, struct error **err)
-{
-  struct message keep = {.kind = MESSAGE_KEEP, .fds = {fd}, .fd_count = 1};
-  return message_send(zygote->command_fd, &keep, err);
-}
-
-/* Its end takes a while (unmounting), and the host's own is near: a batch
- * process that wakes up waits for whoever runs (sched(7)). */
-static void stand_back(pid_t pid)
+/* A batch process that wakes up waits for whoever runs (sched(7)). */
+void launch_stand_back(pid_t pid)
 {
   struct sched_param none = {0};
   if (pid > 0)
@@ -174,7 +156,7 @@ static void stand_back(pid_t pid)
 
 void zygote_stop(struct zygote *zygote)
 {
-  stand_back(zygote->pid);
+  launch_stand_back(zygote->pid);
   fd_close(&zygote->command_fd);
   zygote->pid = 0;
 }
@@ -185,222 +167,4 @@ void zygote_end(struct zygote *zygote)
   zygote_stop(zygote);
   while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
     continue;
-}
-
-/* The other ends of a sandbox's sockets and pipes; they are closed here once
- * the zygote has them. */
-struct far_ends {
-  int fds[FORK_FD_COUNT];
-};
-
-static void close_far_ends(struct far_ends *ends)
-{
-  for (int i = 0; i < FORK_FD_COUNT; i++)
-    fd_close(&ends->fds[i]);
-}
-
-static int make_pipe(int *near, int *far, struct error **err)
-{
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0)
-    return error_errno(err, "make a pipe");
-  *near = ends[0];
-  *far = ends[1];
-  return 0;
-}
-
-static int make_ends(struct sandbox *sandbox, struct far_ends *far,
-                     struct error **err)
-{
-  int job[2], keeper[2];
-  if (make_pair(job, err) < 0)
-    return -1;
-  sandbox->job_fd = job[0];
-  far->fds[FORK_FD_JOB] = job[1];
-  if (make_pair(keeper, err) < 0)
-    return -1;
-  sandbox->keeper_fd = keeper[0];
-  far->fds[FORK_FD_KEEPER] = keeper[1];
-  /* The kernel then tells with each message who sent it, as a pid of ours. */
-  int on = 1;
-  if (setsockopt(sandbox->job_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
-    return error_errno(err, "ask for credentials");
-  if (make_pipe(&sandbox->stdout_fd, &far->fds[FORK_FD_STDOUT], err) < 0 ||
-      make_pipe(&sandbox->stderr_fd, &far->fds[FORK_FD_STDERR], err) < 0 ||
-      make_pipe(&sandbox->report_fd, &far->fds[FORK_FD_REPORT], err) < 0)
-    return -1;
-  return 0;
-}
-
-int sandbox_fork(struct zygote *zygote, struct sandbox *sandbox,
-                 struct error **err)
-{
-  __attribute__((cleanup(close_far_ends))) struct far_ends far = {
-      .fds = {-1, -1, -1, -1, -1}};
-  if (make_ends(sandbox, &far, err) < 0)
-    return -1;
-  struct message request = {.kind = MESSAGE_FORK, .fd_count = FORK_FD_COUNT};
-  memcpy(request.fds, far.fds, sizeof far.fds);
-  return message_send(zygote->command_fd, &request, err);
-}
-
-int sandbox_record(struct sandbox *sandbox, int result_fd, struct error **err)
-{
-  struct message record = {
-      .kind = MESSAGE_RECORD, .fds = {result_fd}, .fd_count = 1};
-  return message_send(sandbox->keeper_fd, &record, err);
-}
-
-int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
-                  struct error **err)
-{
-  struct message forked, hello;
-  if (message_expect(zygote->command_fd, MESSAGE_FORKED, &forked, err) < 0)
-    return -1;
-  if (forked.fd_count != 1) {
-    message_close(&forked);
-    return error_make(err, EPROTO, "FORKED came without a pidfd");
-  }
-  sandbox->keeper_pid = (pid_t)forked.value;
-  sandbox->keeper_pidfd = forked.fds[0];
-  if (message_expect(sandbox->job_fd, MESSAGE_HELLO, &hello, err) < 0)
-    return -1;
-  message_close(&hello);
-  sandbox->job_pid = hello.peer_pid;
-  return 0;
-}
-
-int sandbox_place(struct sandbox *sandbox, const struct sandbox_place *place,
-                  struct error **err)
-{
-  if (namespace_map_ids(sandbox->job_pid, &place->ids, err) < 0)
-    return -1;
-  struct park park = {
-      .own_ids = place->ids.own,
-      .network = (uint8_t)place->network,
-      .resolvers = (uint8_t)place->resolvers,
-      .has_scratch = place->has_scratch,
-      .cgroup_files = (uint8_t)place->cgroup_count,
-      .scratch_bytes = place->scratch_bytes,
-  };
-  if (place->network == NETWORK_EGRESS)
-    snprintf(park.resolv_conf, sizeof park.resolv_conf, "%s",
-             place->resolv_conf);
-  struct message placed = {.kind = MESSAGE_PLACED};
-  placed.text_count = sizeof park + place->tree_paths_count;
-  if (placed.text_count >= sizeof placed.text)
-    return error_make(err, E2BIG, "the paths to mount are too long");
-  memcpy(placed.text, &park, sizeof park);
-  if (place->tree_paths_count > 0)
-    memcpy(placed.text + sizeof park, place->tree_paths,
-           place->tree_paths_count);
-  if (place->python_tree >= 0)
-    placed.fds[placed.fd_count++] = place->python_tree;
-  for (size_t i = 0; i < place->cgroup_count; i++)
-    placed.fds[placed.fd_count++] = place->cgroup_fds[i];
-  return message_send(sandbox->job_fd, &placed, err);
-}
-
-int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
-                         struct error **err)
-{
-  struct message scratch = {
-      .kind = MESSAGE_SCRATCH, .fds = {mount_fd}, .fd_count = 1};
-  return message_send(sandbox->job_fd, &scratch, err);
-}
-
-int sandbox_await_network(struct sandbox *sandbox,
-                          int handles[NETWORK_HANDLES_MAX], size_t *count,
-                          struct error **err)
-{
-  struct message offer;
-  if (message_expect(sandbox->job_fd, MESSAGE_NETWORK, &offer, err) < 0)
-    return -1;
-  if (offer.fd_count < NETWORK_HANDLE_RESOLVERS ||
-      offer.fd_count > NETWORK_HANDLES_MAX) {
-    message_close(&offer);
-    return error_make(err, EPROTO, "NETWORK came without its descriptors");
-  }
-  *count = offer.fd_count;
-  memcpy(handles, offer.fds, offer.fd_count * sizeof *handles);
-  return 0;
-}
-
-int sandbox_hold(struct sandbox *sandbox, const int *fds, size_t fd_count,
-                 struct error **err)
-{
-  struct message hold = {.kind = MESSAGE_HOLD, .fd_count = fd_count};
-  memcpy(hold.fds, fds, fd_count * sizeof *fds);
-  return message_send(sandbox->keeper_fd, &hold, err);
-}
-
-int sandbox_await_parked(struct sandbox *sandbox,
-                         char version[PYTHON_VERSION_SIZE], struct error **err)
-{
-  struct message parked;
-  if (message_expect(sandbox->job_fd, MESSAGE_PARKED, &parked, err) < 0)
-    return -1;
-  message_close(&parked);
-  message_copy_text(&parked, version, PYTHON_VERSION_SIZE);
-  return 0;
-}
-
-int sandbox_release(struct sandbox *sandbox, const json_t *spec, const int *fds,
-                    size_t fd_count, int64_t *released_ns, struct error **err)
-{
-  cleanup_free char *text = json_dumps(spec, JSON_COMPACT);
-  cleanup_fd int text_fd =
-      fd_sealed_memory("wafer-spec", text, strlen(text), err);
-  explicit_bzero(text, strlen(text));
-  if (text_fd < 0)
-    return -1;
-  struct message message = {.kind = MESSAGE_SPEC, .fd_count = 1 + fd_count};
-  if (message.fd_count > FD_MESSAGE_MAX)
-    return error_make(err, E2BIG,
-                      "too many files, mounts and secrets (at most %d)",
-                      FD_MESSAGE_MAX - 1);
-  message.fds[0] = text_fd;
-  memcpy(message.fds + 1, fds, fd_count * sizeof *fds);
-  *released_ns = clock_monotonic_ns();
-  struct message started;
-  if (message_send(sandbox->job_fd, &message, err) < 0 ||
-      message_expect(sandbox->job_fd, MESSAGE_STARTED, &started, err) < 0)
-    return -1;
-  if (started.fd_count != 1) {
-    message_close(&started);
-    return error_make(err, EPROTO, "STARTED came without a listener");
-  }
-  sandbox->listener_fd = started.fds[0];
-  fd_close(&sandbox->job_fd);
-  return 0;
-}
-
-/* DONE is taken first: a socket that is closed with a message unread resets the
- * other end, which then never sees what was sent to it (unix(7)). */
-int sandbox_booked(const struct sandbox *sandbox, struct error **err)
-{
-  struct message done;
-  if (message_expect(sandbox->keeper_fd, MESSAGE_DONE, &done, err) < 0)
-    return -1;
-  message_close(&done);
-  stand_back(sandbox->keeper_pid);
-  return message_send_plain(sandbox->keeper_fd, MESSAGE_BOOKED, 0, err);
-}
-
-int sandbox_signal(const struct sandbox *sandbox, int signal_number,
-                   struct error **err)
-{
-  return message_send_plain(sandbox->keeper_fd, MESSAGE_SIGNAL, signal_number,
-                            err);
-}
-
-void sandbox_close(struct sandbox *sandbox)
-{
-  fd_close(&sandbox->keeper_fd);
-  fd_close(&sandbox->keeper_pidfd);
-  fd_close(&sandbox->job_fd);
-  fd_close(&sandbox->stdout_fd);
-  fd_close(&sandbox->stderr_fd);
-  fd_close(&sandbox->report_fd);
-  fd_close(&sandbox->listener_fd);
 }

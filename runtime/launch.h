@@ -4,7 +4,10 @@
  *   sandbox_await_parked → sandbox_release → … → sandbox_close → zygote_stop
  *
  * What takes time is in two calls, one that asks and one that waits, so that
- * the host can open its store, make the cgroup and the scratch meanwhile. */
+ * the host can open its store, make the cgroup and the scratch meanwhile.
+ *
+ *   launch.c          zygote_…
+ *   launch_sandbox.c  sandbox_… */
 #ifndef WAFER_RUNTIME_LAUNCH_H
 #define WAFER_RUNTIME_LAUNCH_H
 
@@ -55,15 +58,14 @@ enum { ZYGOTE_WARM_DEADLINE_MS = 30000 };
 int zygote_warm(struct zygote *zygote, const struct library_set *set,
                 char version[PYTHON_VERSION_SIZE], struct error **err);
 
-/* Gives it a copy of a descriptor to hold until it ends. A scratch's mount is
- * such: the last to let go of it waits 15 ms for grace periods. */
-int zygote_keep(struct zygote *zygote, int fd, struct error **err);
-
-/* Ends it; its sandboxes go on. It is not waited for: see zygote_keep. */
+/* Ends it; its sandboxes go on. It is not waited for. */
 void zygote_stop(struct zygote *zygote);
 
-/* Ends it and waits until what it kept is let go. */
+/* The same, and waits: for a host that outlives it. */
 void zygote_end(struct zygote *zygote);
+
+/* Lets whoever is awake go before this process of ours: SCHED_BATCH. */
+void launch_stand_back(pid_t pid);
 
 /* A sandbox as its host holds it. */
 struct sandbox {
@@ -96,6 +98,25 @@ int sandbox_record(struct sandbox *sandbox, int result_fd, struct error **err);
 int sandbox_await(struct zygote *zygote, struct sandbox *sandbox,
                   struct error **err);
 
+/* The parts of the two, for a host that speaks to its zygote in an event loop:
+ * makes the sandbox's sockets and pipes, whose far ends go along with FORK;
+ * takes what FORKED brought, which is the sandbox's then; waits for the job. */
+struct sandbox_far_ends {
+  int fds[FORK_FD_COUNT];
+};
+
+#define SANDBOX_FAR_ENDS_INIT                                                  \
+  {                                                                            \
+    .fds = { -1, -1, -1, -1, -1 }                                              \
+  }
+
+int sandbox_make_ends(struct sandbox *sandbox, struct sandbox_far_ends *far,
+                      struct error **err);
+void sandbox_close_far_ends(struct sandbox_far_ends *far);
+int sandbox_take_forked(struct sandbox *sandbox, struct message *forked,
+                        struct error **err);
+int sandbox_await_hello(struct sandbox *sandbox, struct error **err);
+
 /* What a sandbox is given. The descriptors stay the caller's. */
 struct sandbox_place {
   struct namespace_ids ids;
@@ -104,6 +125,7 @@ struct sandbox_place {
   const char *resolv_conf; /* likewise: below RESOLV_CONF_MAX bytes */
   bool has_scratch;        /* sandbox_give_scratch follows; else /tmp is */
   uint64_t scratch_bytes;  /* memory, at most this much */
+  bool rehearse;           /* a warm one, that is to wait for its run */
   const int *cgroup_fds;   /* files to enter the cgroup by */
   size_t cgroup_count;
   int python_tree;        /* real root: a detached mount; else -1, and */
@@ -122,9 +144,12 @@ int sandbox_await_network(struct sandbox *sandbox,
                           struct error **err);
 
 /* Has the keeper hold copies of descriptors until it ends, which is after
- * everybody else in the sandbox. */
-int sandbox_hold(struct sandbox *sandbox, const int *fds, size_t fd_count,
+ * everybody else in the sandbox. What the last holder waits for grace periods
+ * to close (a scratch's mount: 15 ms) belongs there, since nobody waits for the
+ * keeper. */
+int sandbox_hold(const struct sandbox *sandbox, const int *fds, size_t fd_count,
                  struct error **err);
+
 /* Gives it a detached mount for /tmp, which stays the caller's, too. */
 int sandbox_give_scratch(const struct sandbox *sandbox, int mount_fd,
                          struct error **err);

@@ -1,7 +1,7 @@
 # The host's side: no Python.
 noinst_LIBRARIES += libruntime.a
 libruntime_a_SOURCES = \
-  runtime/launch.c runtime/launch.h \
+  runtime/launch.c runtime/launch.h runtime/launch_sandbox.c \
   runtime/library_set.c runtime/library_set.h \
   runtime/protocol.c runtime/protocol.h \
   runtime/result.c runtime/result.h \

@@ -1,6 +1,6 @@
 /* Who speaks to whom while a run is made.
  *
- *   host ── command ──▶ zygote     start, fork, keep
+ *   host ── command ──▶ zygote     start, fork
  *   host ── job ──────▶ job        hello, placed, parked, spec, started
  *   host ── keeper ───▶ keeper     record, hold, signals to pass on; its end
  *                                  means: kill all
@@ -57,7 +57,6 @@ enum message_kind {
   MESSAGE_READY,     /* text: Python's version */
   MESSAGE_FORK,
   MESSAGE_FORKED, /* value: the keeper's pid */
-  MESSAGE_KEEP,   /* to the zygote: a descriptor to hold until it ends */
   MESSAGE_HELLO,
   MESSAGE_PLACED,  /* text: a struct park */
   MESSAGE_NETWORK, /* descriptors: sandbox/network.h */
@@ -73,6 +72,11 @@ enum message_kind {
                      It waits for the next, to force the record to disk should
                      the host end without */
   MESSAGE_BOOKED, /* to the keeper: the run is booked */
+  /* Between wafer run and wafer serve: host/pool_message.h. */
+  MESSAGE_WELCOME,
+  MESSAGE_TAKE,
+  MESSAGE_TAKEN,
+  MESSAGE_EMPTY,
 };
 
 enum { MESSAGE_TEXT_MAX = 8192, RESOLV_CONF_MAX = 512 };
@@ -108,8 +112,8 @@ int message_expect(int socket_fd, enum message_kind expected,
 
 void message_close(struct message *message);
 
-/* Copies its text up to the first NUL, as much as there is room for. */
-void message_copy_text(const struct message *message, char *to, size_t size);
+/* Copies the text, cut to size - 1 bytes, with a NUL after it. */
+void message_copy_text(const struct message *message, char *text, size_t size);
 
 /* Indices of the descriptors beside FORK. */
 enum fork_fd {
@@ -142,6 +146,7 @@ struct park {
                            of /etc/resolv.conf */
   uint8_t has_scratch;  /* SCRATCH follows */
   uint8_t cgroup_files; /* so many descriptors, which are the last */
+  uint8_t rehearse;     /* it will wait for its run: python_rehearse */
   uint64_t scratch_bytes;
   char resolv_conf[RESOLV_CONF_MAX]; /* NUL-terminated */
 };

@@ -280,6 +280,20 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
   return number;
 }
 
+static int rehearse(int report_fd, struct error **err)
+{
+  PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *run_file = make_execute();
+  PyObject *done = PyObject_CallMethod(module, "rehearse", "iiO", report_fd,
+                                       JOB_STACK_SIGNAL, run_file);
+  Py_XDECREF(run_file);
+  Py_XDECREF(done);
+  if (done != NULL)
+    return 0;
+  PyErr_Print();
+  return error_make(err, 0, "rehearse a run");
+}
+
 static int run(const json_t *job, const int *fds, int report_fd)
 {
   enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
@@ -302,5 +316,6 @@ const struct python_module wafer_python_module = {
     .before_fork = PyOS_BeforeFork,
     .after_fork_parent = PyOS_AfterFork_Parent,
     .after_fork_child = PyOS_AfterFork_Child,
+    .rehearse = rehearse,
     .run = run,
 };

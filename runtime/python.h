@@ -39,6 +39,11 @@ void python_before_fork(void);
 void python_after_fork_parent(void);
 void python_after_fork_child(void);
 
+/* Has a forked interpreter copy, ahead of a run, the pages that each run writes
+ * to: 1 MiB, and half of the time from the release to a script's first line.
+ * `report_fd` as below. */
+int python_rehearse(int report_fd, struct error **err);
+
 /* Runs a script to its end: `job` is the spec's "python" object, `fds` the
  * descriptors its indices mean, which the script doesn't inherit, `report_fd`
  * the pipe on which its end is explained. Finalizes the interpreter. Returns

@@ -75,6 +75,11 @@ void python_after_fork_child(void)
     module->after_fork_child();
 }
 
+int python_rehearse(int report_fd, struct error **err)
+{
+  return module->rehearse(report_fd, err);
+}
+
 int python_run(const json_t *job, const int *fds, int report_fd)
 {
   return module->run(job, fds, report_fd);

@@ -111,9 +111,6 @@ static int serve_one(struct message *request, struct error **err)
     return serve_start(request, err);
   case MESSAGE_FORK:
     return serve_fork(request, err);
-  case MESSAGE_KEEP:
-    request->fd_count = 0; /* the descriptor stays open, unnamed */
-    return 0;
   default:
     return error_make(err, EPROTO, "a zygote knows no message %d",
                       request->kind);

@@ -75,17 +75,16 @@ void cgroup_probe(const struct cgroup_env *env, struct cgroup_probe *probe)
   pick(&machine, probe);
 }
 
-static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name,
-                                 struct error **err)
+bool cgroup_name_is_good(const char *name)
 {
-  if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
-    error_make(err, EINVAL, "\"%s\" can't name a cgroup", name);
-    return NULL;
-  }
-  __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
-      0};
+  return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+}
+
+struct cgroup *cgroup_new(const struct cgroup_backend *backend,
+                          const char *name)
+{
   struct cgroup *cgroup = xcalloc(1, sizeof *cgroup);
-  cgroup->backend = pick(env, &probe);
+  cgroup->backend = backend;
   cgroup->name = xstrdup(name);
   for (int i = 0; i < CONTROLLER_COUNT; i++)
     cgroup->dirs[i] = cgroup->parent_dirs[i] = -1;
@@ -93,8 +92,22 @@ static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name,
   return cgroup;
 }
 
-static void free_cgroup(struct cgroup *cgroup)
+static struct cgroup *new_cgroup(const struct cgroup_env *env, const char *name,
+                                 struct error **err)
 {
+  if (!cgroup_name_is_good(name)) {
+    error_make(err, EINVAL, "\"%s\" can't name a cgroup", name);
+    return NULL;
+  }
+  __attribute__((cleanup(cgroup_probe_release))) struct cgroup_probe probe = {
+      0};
+  return cgroup_new(pick(env, &probe), name);
+}
+
+void cgroup_forget(struct cgroup *cgroup)
+{
+  if (cgroup == NULL)
+    return;
   for (int i = 0; i < CONTROLLER_COUNT; i++) {
     fd_close(&cgroup->dirs[i]);
     fd_close(&cgroup->parent_dirs[i]);
@@ -220,7 +233,7 @@ int cgroup_destroy(struct cgroup *cgroup, struct error **err)
         remove_dir(cgroup, i, deadline_ns, result == 0 ? err : &later) < 0)
       result = -1;
   }
-  free_cgroup(cgroup);
+  cgroup_forget(cgroup);
   return result;
 }
 
@@ -246,7 +259,7 @@ int cgroup_usage_by_name(const struct cgroup_env *env, const char *name,
   if (result == 0)
     result = cgroup->backend->usage(cgroup, usage, err);
   *source = cgroup->backend->source;
-  free_cgroup(cgroup);
+  cgroup_forget(cgroup);
   return result;
 }
 

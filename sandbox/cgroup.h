@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Where to look; tests point it at a folder of their own. NULL in place of one
@@ -109,6 +110,30 @@ int cgroup_watch_read(struct cgroup *cgroup, unsigned *seen,
  * goes wrong; the error names the first that stayed. It waits for the killed to
  * go, up to 5 s. NULL is fine. */
 int cgroup_destroy(struct cgroup *cgroup, struct error **err);
+
+/* Frees the struct alone: the group stays, for whoever else holds it. NULL is
+ * fine. */
+void cgroup_forget(struct cgroup *cgroup);
+
+/* A group on its way to another process of the same user: text, and descriptors
+ * beside it. The other may stand in another group, so no path would do. */
+enum { CGROUP_NAME_SIZE = 64, CGROUP_SHARE_FDS = 10 };
+struct cgroup_share {
+  char source[16];
+  char name[CGROUP_NAME_SIZE];
+  uint64_t memory_bytes;
+  uint32_t fds_of; /* bits: which of the group's slots have a descriptor */
+};
+
+/* Describes a group that isn't watched yet. The descriptors stay the group's.
+ * Returns how many. */
+size_t cgroup_share(const struct cgroup *cgroup, struct cgroup_share *share,
+                    int fds[CGROUP_SHARE_FDS]);
+
+/* Makes a group of what came, whose descriptors it owns then. NULL (EPROTO)
+ * where that doesn't fit together. */
+struct cgroup *cgroup_of_share(const struct cgroup_share *share, const int *fds,
+                               size_t fd_count, struct error **err);
 
 /* After a crash: the counters of a group that was left behind, and its
  * removal. ENOENT from the first where there is none; the second is then

@@ -54,6 +54,13 @@ struct cgroup {
   bool pressure_seen;
 };
 
+/* An empty one of a name that is known to be good; nothing is opened. */
+struct cgroup *cgroup_new(const struct cgroup_backend *backend,
+                          const char *name);
+
+/* Whether `name` can be one: see cgroup_create. */
+bool cgroup_name_is_good(const char *name);
+
 /* Reading: a file of a group, its number on a line of its own, or after a key
  * ("oom_kill 3"). -1 where it isn't there or isn't a number. */
 int64_t cgroup_read_number(int dir, const char *file);

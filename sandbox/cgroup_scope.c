@@ -86,5 +86,5 @@ int cgroup_join_scope(struct error **err)
     return 0;
   if (run_program(err) < 0)
     return error_wrap(err, "ask systemd for a scope");
-  return 0;
+  return 1;
 }

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 /* Moves the caller into such a scope where that gives him the cgroup that he
- * lacks. 0 also where he lacks none, or has no user manager: then nothing is
+ * lacks: 1. 0 where he lacks none, or has no user manager: then nothing is
  * changed, and cgroup_probe says what is missing. To be called before any
  * process is started that is to stand there, too. */
 int cgroup_join_scope(struct error **err);

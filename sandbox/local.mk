@@ -2,7 +2,7 @@ noinst_LIBRARIES += libsandbox.a
 libsandbox_a_SOURCES = \
   sandbox/cgroup.c sandbox/cgroup.h sandbox/cgroup_backend.h \
   sandbox/cgroup_none.c sandbox/cgroup_read.c \
-  sandbox/cgroup_scope.c sandbox/cgroup_scope.h \
+  sandbox/cgroup_scope.c sandbox/cgroup_scope.h sandbox/cgroup_share.c \
   sandbox/cgroup_v1.c sandbox/cgroup_v2.c \
   sandbox/landlock.c sandbox/landlock.h \
   sandbox/landlock_table.c sandbox/landlock_table.h \

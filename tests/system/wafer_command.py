@@ -164,6 +164,7 @@ class Wafer:
         os.chown(self.base, user.pw_uid, user.pw_gid)
         self.state_dir = self.base / "state"
         self.config_dir = self.base / "config"
+        self.runtime_dir = self.base / "run"
         self.work = self.folder("work")
         self.started = []
         self.enter = []  # a command, run by root, that runs wafer elsewhere
@@ -195,6 +196,7 @@ class Wafer:
             "LANG": "C.UTF-8",
             "WAFER_STATE_DIR": str(self.state_dir),
             "WAFER_CONFIG_DIR": str(self.config_dir),
+            "WAFER_RUNTIME_DIR": str(self.runtime_dir),
         }
         for name in PASSED_ON:
             if name in os.environ:
@@ -269,6 +271,30 @@ class Wafer:
         """Runs a script to its end."""
         process = self.start_script(script, *options, argv=argv, **keywords)
         return process.wait()
+
+    def serve(self, *options, **keywords):
+        """Starts `wafer serve`, and waits until it listens."""
+        server = self.start("serve", *options, **keywords)
+        wait_for(
+            lambda: b"serving at" in server.stderr or server.ended,
+            lambda: f"the server; stderr: {server.stderr}",
+        )
+        assert not server.ended, server.stderr
+        return server
+
+    @property
+    def leases(self):
+        """The names of the cgroups that are parked."""
+        folder = self.state_dir / "parked"
+        return set(os.listdir(folder)) if folder.exists() else set()
+
+    def wait_for_pool(self, server, count=8):
+        """Waits until so many sandboxes are parked, and none is being made."""
+        tasks = f"/proc/{server.popen.pid}/task"
+        wait_for(
+            lambda: len(self.leases) == count and len(os.listdir(tasks)) == 1,
+            lambda: f"{count} parked; {self.leases}; stderr: {server.stderr}",
+        )
 
     def records(self, *options):
         """What `wafer runs --json` lists."""
