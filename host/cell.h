@@ -47,7 +47,7 @@ struct cell_place {
   const struct request_mount *mounts;
   size_t mount_count;
   const struct library_set *libraries; /* likewise */
-  bool rehearse; /* it is made ahead, of a warm zygote */
+  bool rehearse;                       /* it is made ahead, of a warm zygote */
 };
 int cell_place(struct cell *cell, const struct cell_place *place,
                struct error **err);

@@ -30,6 +30,7 @@ static int run_serve(void *target, const struct command_line *line,
       return -1;
     wanted->socket_path = usual;
   }
+  wanted->library_sets = settings.pool_library_sets; /* still the settings' */
   wanted->pool_size = settings.pool_size;
   wanted->pool_memory_bytes = settings.pool_memory_bytes;
   return serve(wanted, err);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "host/library_sets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,14 @@ struct forker {
   char *library_set;
   void (*changed)(void *argument);
   void *argument;
-  struct zygote zygote; /* the warm one */
-  struct event *event;  /* its answers */
+  struct zygote zygote;   /* the warm one */
+  struct library_set set; /* that it has imported from; zeroed: none */
+  struct event *event;    /* its answers */
   int64_t warm_ns;
   int forks; /* that it made */
   bool is_spoiled;
   struct zygote next; /* that is being warmed, or waits for the last answer */
+  struct library_set next_set;
   bool next_is_warm;
   struct error *next_error;
   int64_t failed_ns; /* 0: never */
@@ -80,6 +83,7 @@ static void drop_zygote(struct forker *self)
     event_free(self->event);
   self->event = NULL;
   zygote_end(&self->zygote);
+  library_set_release(&self->set);
 }
 
 static void drop_waiters(struct forker *self)
@@ -111,6 +115,8 @@ static void take_next(struct forker *self)
   drop_zygote(self);
   self->zygote = self->next;
   self->next = (struct zygote)ZYGOTE_INIT;
+  self->set = self->next_set;
+  self->next_set = (struct library_set){0};
   self->next_is_warm = false;
   self->is_spoiled = false;
   self->forks = 0;
@@ -177,9 +183,12 @@ bool forker_wants_zygote(const struct forker *self)
 static void warm(void *argument)
 {
   struct forker *self = argument;
+  struct library_set *set = &self->next_set;
   char version[PYTHON_VERSION_SIZE];
   self->next_is_warm =
-      zygote_warm(&self->next, version, &self->next_error) == 0;
+      library_sets_choose(self->library_set, set, &self->next_error) == 0 &&
+      zygote_warm(&self->next, set->dir != NULL ? set : NULL, version,
+                  &self->next_error) == 0;
 }
 
 static void fail_next(struct forker *self)
@@ -188,6 +197,7 @@ static void fail_next(struct forker *self)
           self->library_set, self->next_error->text);
   error_clear(&self->next_error);
   zygote_end(&self->next);
+  library_set_release(&self->next_set);
   self->failed_ns = clock_monotonic_ns();
 }
 
@@ -222,6 +232,22 @@ void forker_interrupt(struct forker *self)
 pid_t forker_pid(const struct forker *self)
 {
   return self->zygote.pid;
+}
+
+const struct library_set *forker_set(const struct forker *self)
+{
+  return &self->set;
+}
+
+bool forker_has_lock(struct forker *self, const char *lock_sha256)
+{
+  const char *ours = self->set.lock_sha256;
+  if (self->zygote.pid == 0)
+    return false;
+  if (strcmp(ours != NULL ? ours : "", lock_sha256) == 0)
+    return true;
+  self->is_spoiled = true;
+  return false;
 }
 
 bool forker_is_busy(const struct forker *self)
@@ -278,6 +304,7 @@ void forker_free(struct forker *self)
   drop_waiters(self);
   drop_zygote(self);
   zygote_end(&self->next);
+  library_set_release(&self->next_set);
   error_clear(&self->next_error);
   free(self->library_set);
   free(self);

@@ -3,10 +3,10 @@
  * Forks are made one after the other, in the order of asking. The zygote is
  * replaced by a fresh one (rule 0 of its trust domain: what it forks shares its
  * address layout and hash seed) after FORKER_FORKS_MAX forks or
- * FORKER_AGE_MAX_MS, when it has died, and when it says that it can't fork (it
- * has a second thread). All that is lazy: forker_wants_zygote is asked when
- * there is something to do, and the old one serves until the new one is warm.
- */
+ * FORKER_AGE_MAX_MS, when it has died, when its set was built anew, and when it
+ * says that it can't fork (it has a second thread). All that is lazy:
+ * forker_wants_zygote is asked when there is something to do, and the old one
+ * serves until the new one is warm. */
 #ifndef WAFER_HOST_FORKER_H
 #define WAFER_HOST_FORKER_H
 
@@ -42,6 +42,14 @@ void forker_warm(struct forker *forker, struct background *background);
 
 /* The pid of the warm zygote; 0: there is none. */
 pid_t forker_pid(const struct forker *forker);
+
+/* The set that the warm zygote has imported from; zeroed where that is the
+ * standard library alone, or there is no zygote. */
+const struct library_set *forker_set(const struct forker *forker);
+
+/* Whether that is the set with this lock; "": the standard library. A set that
+ * was built anew since gets a new zygote. */
+bool forker_has_lock(struct forker *forker, const char *lock_sha256);
 
 /* Whether somebody waits for a fork. */
 bool forker_is_busy(const struct forker *forker);

@@ -17,10 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LIBRARY_SET "none"
-
 enum {
-  SHELVES_MAX = 8,
+  SHELVES_MAX = 8, /* sizes */
+  RACKS_MAX = 16,  /* library sets */
   /* What a parked sandbox is taken to need where it can't be measured. */
   GUESSED_BYTES = 2 << 20,
   /* After a sandbox that couldn't be made. */
@@ -29,24 +28,33 @@ enum {
 
 struct parked {
   struct cell cell;
+  char library_lock[POOL_LOCK_SIZE]; /* of the set that it was made with */
   int64_t bytes;
 };
 
-/* The list of one size: first in, first out. */
+/* The list of one library set and size: first in, first out. */
 struct shelf {
+  struct rack *rack;
   const struct size *size;
   struct parked items[SETTINGS_POOL_SIZE_MAX];
   int count;
+};
+
+/* All of one library set. */
+struct rack {
+  char *library_set;
+  struct forker *forker;
+  struct shelf *shelves[SHELVES_MAX];
+  size_t shelf_count;
 };
 
 struct pool {
   struct pool_options options;
   struct event_base *loop;
   struct background *background;
-  struct forker *forker;
   struct event *work; /* a timer: see when_work */
-  struct shelf *shelves[SHELVES_MAX];
-  size_t shelf_count;
+  struct rack racks[RACKS_MAX];
+  size_t rack_count;
   struct shelf *making_for; /* NULL: nothing is being made */
   struct parked making;
   struct error *making_error;
@@ -97,11 +105,15 @@ static int make_scratch(struct cell *cell, const struct size *size,
 
 /* What follows the fork. The lease comes before anything that could be left
  * behind. */
-static int make(struct pool *self, struct cell *cell, const struct size *size,
-                struct error **err)
+static int make(struct pool *self, struct cell *cell, struct error **err)
 {
+  const struct size *size = self->making_for->size;
   const struct cell_place place = {
-      .size = size, .network = NETWORK_NONE, .rehearse = true};
+      .size = size,
+      .network = NETWORK_NONE,
+      .libraries = forker_set(self->making_for->rack->forker),
+      .rehearse = true,
+  };
   cell->lease_fd = lease_make(self->options.state_dir, cell->lease, err);
   if (cell->lease_fd < 0 ||
       cell_make_cgroup(cell, cell->lease, size, err) < 0 ||
@@ -116,7 +128,7 @@ static void make_in_background(void *argument)
   struct pool *self = argument;
   struct cell *cell = &self->making.cell;
   lease_sweep(self->options.state_dir);
-  if (make(self, cell, self->making_for->size, &self->making_error) == 0)
+  if (make(self, cell, &self->making_error) == 0)
     self->making.bytes = measure(&cell->sandbox);
 }
 
@@ -166,47 +178,79 @@ static void when_forked(void *argument, struct message *answer)
 static void begin_to_make(struct pool *self, struct shelf *shelf)
 {
   struct sandbox_far_ends far = SANDBOX_FAR_ENDS_INIT;
+  struct forker *forker = shelf->rack->forker;
+  const char *lock = forker_set(forker)->lock_sha256;
   self->making = (struct parked){.cell = CELL_INIT};
+  snprintf(self->making.library_lock, sizeof self->making.library_lock, "%s",
+           lock != NULL ? lock : "");
   self->making.cell.missing = self->options.missing;
   self->making.cell.ids.own =
       geteuid() != 0 && (self->options.missing & 1U << WALL_UID) != 0;
   self->making_for = shelf;
   if (sandbox_make_ends(&self->making.cell.sandbox, &far, &self->making_error) <
           0 ||
-      forker_fork(self->forker, far.fds, when_forked, self,
-                  &self->making_error) < 0) {
+      forker_fork(forker, far.fds, when_forked, self, &self->making_error) <
+          0) {
     fail_making(self);
     self->making_for = NULL;
   }
   sandbox_close_far_ends(&far);
 }
 
+static bool may_make(const struct rack *rack)
+{
+  return forker_pid(rack->forker) != 0 && !forker_is_busy(rack->forker);
+}
+
+/* What all that is parked takes, and the most that one of it does. */
+static int64_t count_bytes(const struct pool *self, int64_t *largest)
+{
+  int64_t sum = 0;
+  *largest = 0;
+  for (size_t i = 0; i < self->rack_count; i++)
+    for (size_t j = 0; j < self->racks[i].shelf_count; j++) {
+      const struct shelf *shelf = self->racks[i].shelves[j];
+      for (int k = 0; k < shelf->count; k++) {
+        sum += shelf->items[k].bytes;
+        if (shelf->items[k].bytes > *largest)
+          *largest = shelf->items[k].bytes;
+      }
+    }
+  return sum;
+}
+
 /* The emptiest, if there is room in it and memory for one more. */
 static struct shelf *find_short_shelf(const struct pool *self)
 {
   struct shelf *found = NULL;
-  int64_t bytes = 0, largest = 0;
-  for (size_t i = 0; i < self->shelf_count; i++) {
-    struct shelf *shelf = self->shelves[i];
-    for (int j = 0; j < shelf->count; j++) {
-      bytes += shelf->items[j].bytes;
-      if (shelf->items[j].bytes > largest)
-        largest = shelf->items[j].bytes;
+  int64_t largest, bytes = count_bytes(self, &largest);
+  if (bytes + (largest > 0 ? largest : GUESSED_BYTES) >
+      self->options.memory_bytes)
+    return NULL;
+  for (size_t i = 0; i < self->rack_count; i++) {
+    const struct rack *rack = &self->racks[i];
+    for (size_t j = 0; may_make(rack) && j < rack->shelf_count; j++) {
+      struct shelf *shelf = rack->shelves[j];
+      if (shelf->count < self->options.size &&
+          (found == NULL || shelf->count < found->count))
+        found = shelf;
     }
-    if (shelf->count < self->options.size &&
-        (found == NULL || shelf->count < found->count))
-      found = shelf;
   }
-  if (largest == 0)
-    largest = GUESSED_BYTES;
-  return bytes + largest <= self->options.memory_bytes ? found : NULL;
+  return found;
 }
 
-static bool may_make(const struct pool *self)
+static struct forker *find_cold_forker(const struct pool *self)
+{
+  for (size_t i = 0; i < self->rack_count; i++)
+    if (forker_wants_zygote(self->racks[i].forker))
+      return self->racks[i].forker;
+  return NULL;
+}
+
+static bool has_just_failed(const struct pool *self)
 {
   int64_t since_ns = clock_monotonic_ns() - self->failed_ns;
-  return forker_pid(self->forker) != 0 && !forker_is_busy(self->forker) &&
-         (self->failed_ns == 0 || since_ns >= RETRY_MS * (int64_t)NS_PER_MS);
+  return self->failed_ns != 0 && since_ns < RETRY_MS * (int64_t)NS_PER_MS;
 }
 
 /* Begins one thing that needs doing, if any; the end of that comes back here.
@@ -218,13 +262,29 @@ static void when_work(evutil_socket_t fd, short what, void *argument)
   struct pool *self = argument;
   if (background_is_busy(self->background) || self->making_for != NULL)
     return;
-  if (forker_wants_zygote(self->forker)) {
-    forker_warm(self->forker, self->background);
+  struct forker *cold = find_cold_forker(self);
+  if (cold != NULL) {
+    forker_warm(cold, self->background);
     return;
   }
-  struct shelf *shelf = may_make(self) ? find_short_shelf(self) : NULL;
+  struct shelf *shelf = has_just_failed(self) ? NULL : find_short_shelf(self);
   if (shelf != NULL)
     begin_to_make(self, shelf);
+}
+
+static void add_rack(struct pool *self, const char *library_set)
+{
+  if (self->rack_count == RACKS_MAX)
+    return;
+  struct rack *rack = &self->racks[self->rack_count++];
+  rack->library_set = xstrdup(library_set);
+  rack->forker = forker_new(self->loop, library_set, when_forker_changed, self);
+  for (size_t i = 0; i < SHELVES_MAX && size_at(i) != NULL; i++) {
+    rack->shelves[i] = xcalloc(1, sizeof *rack->shelves[i]);
+    rack->shelves[i]->rack = rack;
+    rack->shelves[i]->size = size_at(i);
+    rack->shelf_count++;
+  }
 }
 
 struct pool *pool_new(struct event_base *loop,
@@ -237,13 +297,9 @@ struct pool *pool_new(struct event_base *loop,
   self->loop = loop;
   self->options = *options;
   self->background = background;
-  self->forker = forker_new(loop, LIBRARY_SET, when_forker_changed, self);
   self->work = evtimer_new(loop, when_work, self);
-  for (size_t i = 0; i < SHELVES_MAX && size_at(i) != NULL; i++) {
-    self->shelves[i] = xcalloc(1, sizeof *self->shelves[i]);
-    self->shelves[i]->size = size_at(i);
-    self->shelf_count++;
-  }
+  for (size_t i = 0; i < options->library_sets->count; i++)
+    add_rack(self, options->library_sets->items[i]);
   work_soon(self);
   return self;
 }
@@ -253,43 +309,64 @@ struct pool *pool_new(struct event_base *loop,
 static void interrupt(struct pool *self)
 {
   int keeper = self->making.cell.sandbox.keeper_pidfd;
-  forker_interrupt(self->forker);
+  for (size_t i = 0; i < self->rack_count; i++) {
+    forker_cancel(self->racks[i].forker, self);
+    forker_interrupt(self->racks[i].forker);
+  }
   if (self->making_for != NULL && keeper >= 0)
     syscall(SYS_pidfd_send_signal, keeper, SIGKILL, NULL, 0);
+}
+
+/* All are told before the first is waited for. */
+static void tell_to_end(struct rack *rack)
+{
+  for (size_t i = 0; i < rack->shelf_count; i++)
+    for (int j = 0; j < rack->shelves[i]->count; j++)
+      fd_close(&rack->shelves[i]->items[j].cell.sandbox.keeper_fd);
+}
+
+static void release_rack(struct pool *self, struct rack *rack)
+{
+  for (size_t i = 0; i < rack->shelf_count; i++) {
+    for (int j = 0; j < rack->shelves[i]->count; j++)
+      discard(self, &rack->shelves[i]->items[j].cell);
+    free(rack->shelves[i]);
+  }
+  forker_free(rack->forker);
+  free(rack->library_set);
 }
 
 void pool_free(struct pool *self)
 {
   if (self == NULL)
     return;
-  forker_cancel(self->forker, self);
   interrupt(self);
   background_free(self->background);
   error_clear(&self->making_error);
   if (self->making_for != NULL)
     discard(self, &self->making.cell);
-  /* All are told before the first is waited for. */
-  for (size_t i = 0; i < self->shelf_count; i++)
-    for (int j = 0; j < self->shelves[i]->count; j++)
-      fd_close(&self->shelves[i]->items[j].cell.sandbox.keeper_fd);
-  for (size_t i = 0; i < self->shelf_count; i++) {
-    for (int j = 0; j < self->shelves[i]->count; j++)
-      discard(self, &self->shelves[i]->items[j].cell);
-    free(self->shelves[i]);
-  }
-  forker_free(self->forker);
+  for (size_t i = 0; i < self->rack_count; i++)
+    tell_to_end(&self->racks[i]);
+  for (size_t i = 0; i < self->rack_count; i++)
+    release_rack(self, &self->racks[i]);
   event_free(self->work);
   free(self);
 }
 
-static struct shelf *find_shelf(const struct pool *self,
-                                const struct pool_want *want)
+static struct rack *find_rack(struct pool *self, const char *library_set)
 {
-  if (strcmp(want->library_set, LIBRARY_SET) != 0)
-    return NULL;
-  for (size_t i = 0; i < self->shelf_count; i++)
-    if (strcmp(self->shelves[i]->size->name, want->size) == 0)
-      return self->shelves[i];
+  for (size_t i = 0; i < self->rack_count; i++)
+    if (strcmp(self->racks[i].library_set, library_set) == 0)
+      return &self->racks[i];
+  return NULL;
+}
+
+static struct shelf *find_shelf(struct pool *self, const struct pool_want *want)
+{
+  const struct rack *rack = find_rack(self, want->library_set);
+  for (size_t i = 0; rack != NULL && i < rack->shelf_count; i++)
+    if (strcmp(rack->shelves[i]->size->name, want->size) == 0)
+      return rack->shelves[i];
   return NULL;
 }
 
@@ -315,7 +392,8 @@ bool pool_pop(struct pool *self, const struct pool_want *want,
   work_soon(self);
   while (shelf != NULL && shelf->count > 0) {
     struct parked parked = shift(shelf);
-    if (!has_died(&parked.cell)) {
+    if (!has_died(&parked.cell) &&
+        strcmp(parked.library_lock, want->library_lock) == 0) {
       *cell = parked.cell;
       return true;
     }
@@ -327,11 +405,15 @@ bool pool_pop(struct pool *self, const struct pool_want *want,
 void pool_push(struct pool *self, const struct pool_want *want,
                const struct cell *cell)
 {
-  put(find_shelf(self, want),
-      &(struct parked){.cell = *cell, .bytes = measure(&cell->sandbox)});
+  struct parked parked = {.cell = *cell, .bytes = measure(&cell->sandbox)};
+  memcpy(parked.library_lock, want->library_lock, sizeof parked.library_lock);
+  put(find_shelf(self, want), &parked);
 }
 
-struct forker *pool_forker(struct pool *self, const char *library_set)
+struct forker *pool_forker(struct pool *self, const struct pool_want *want)
 {
-  return strcmp(library_set, LIBRARY_SET) == 0 ? self->forker : NULL;
+  struct rack *rack = find_rack(self, want->library_set);
+  return rack != NULL && forker_has_lock(rack->forker, want->library_lock)
+             ? rack->forker
+             : NULL;
 }

@@ -1,8 +1,8 @@
 /* The pool of wafer serve: sandboxes that are made ahead.
  *
- * It keeps, for its library set, a warm zygote (host/forker.h) and of each size
- * a list of parked sandboxes: forked from it, in their namespaces, mounts and
- * cgroup, with a scratch and without a network, each blocked on a read. A
+ * It keeps, for each library set, a warm zygote (host/forker.h) and of each
+ * size a list of parked sandboxes: forked from it, in their namespaces, mounts
+ * and cgroup, with a scratch and without a network, each blocked on a read. A
  * client takes one, or a fork of the zygote where there is none. What was taken
  * is the client's alone; the pool knows nothing of runs.
  *
@@ -23,10 +23,11 @@ enum { POOL_REFILL_DELAY_MS = 10 };
 struct pool;
 
 struct pool_options {
-  const char *state_dir; /* of the store: host/lease.h */
-  unsigned missing;      /* walls that the machine can't give */
-  int size;              /* of each list */
-  int64_t memory_bytes;  /* for all that is parked */
+  const char *state_dir;                /* of the store: host/lease.h */
+  unsigned missing;                     /* walls that the machine can't give */
+  const struct text_list *library_sets; /* by name */
+  int size;                             /* of each list */
+  int64_t memory_bytes;                 /* for all that is parked */
 };
 
 /* Begins to fill it, in the loop. The texts stay the caller's, and have to
@@ -46,7 +47,7 @@ bool pool_pop(struct pool *pool, const struct pool_want *want,
 void pool_push(struct pool *pool, const struct pool_want *want,
                const struct cell *cell);
 
-/* The zygote of a set; NULL where it isn't the pool's. */
-struct forker *pool_forker(struct pool *pool, const char *library_set);
+/* The zygote of the set that is wanted; NULL where it isn't the pool's. */
+struct forker *pool_forker(struct pool *pool, const struct pool_want *want);
 
 #endif

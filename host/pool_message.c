@@ -108,6 +108,7 @@ int pool_get_want(const struct message *message, struct pool_want *want,
   if (get(message, want, sizeof *want, err) < 0)
     return -1;
   if (!is_text(want->library_set, sizeof want->library_set) ||
+      !is_text(want->library_lock, sizeof want->library_lock) ||
       !is_text(want->size, sizeof want->size))
     return error_make(err, EPROTO, "what is wanted has no end");
   return 0;

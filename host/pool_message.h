@@ -32,7 +32,11 @@
 
 #include <stdint.h>
 
-enum { POOL_PATIENCE_MS = 5000, POOL_SET_SIZE = 64 };
+enum {
+  POOL_PATIENCE_MS = 5000,
+  POOL_SET_SIZE = LIBRARY_SET_NAME_MAX + 1,
+  POOL_LOCK_SIZE = LIBRARY_SET_HASH_LENGTH + 1,
+};
 
 /* A file, as stat(2) tells it from all others; a program that was installed
  * anew is another one. */
@@ -50,7 +54,8 @@ struct pool_welcome {
 
 struct pool_want {
   char library_set[POOL_SET_SIZE];
-  char size[16];   /* struct size's name */
+  char library_lock[POOL_LOCK_SIZE]; /* its SHA-256; "": the standard library */
+  char size[16];                     /* struct size's name */
   uint32_t parked; /* else it is the zygote that is asked for */
 };
 

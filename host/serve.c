@@ -4,6 +4,7 @@
 #include "host/serve.h"
 
 #include "base/fd.h"
+#include "host/library_sets.h"
 #include "host/pool.h"
 #include "host/pool_client.h"
 #include "host/recover.h"
@@ -48,6 +49,7 @@ struct server {
   char *state_dir;
   struct store *store; /* see open_store */
   struct pool_welcome welcome;
+  struct text_list library_sets;
   struct event_base *loop;
   struct pool *pool;
   struct client *clients;
@@ -99,7 +101,7 @@ static int serve_take(struct client *client, const struct message *request,
     return -1;
   if (want.parked && pool_pop(pool, &want, &cell))
     return hand_over(client, &want, &cell);
-  client->forker = pool_forker(pool, want.library_set);
+  client->forker = pool_forker(pool, &want);
   pid_t zygote = client->forker != NULL ? forker_pid(client->forker) : 0;
   return message_send_plain(client->fd, MESSAGE_EMPTY, zygote, err);
 }
@@ -341,6 +343,7 @@ static int run(struct server *server, struct error **err)
   const struct pool_options pool = {
       .state_dir = server->state_dir,
       .missing = server->welcome.missing,
+      .library_sets = &server->library_sets,
       .size = options->pool_size,
       .memory_bytes = options->pool_memory_bytes,
   };
@@ -367,8 +370,40 @@ static unsigned find_missing(void)
   return walls_missing();
 }
 
+static int add_library_set(struct server *server, const char *name,
+                           struct error **err)
+{
+  cleanup_library_set struct library_set set = {0};
+  if (library_sets_choose(name, &set, err) < 0)
+    return -1;
+  text_list_add(&server->library_sets, name);
+  return 0;
+}
+
+/* Those that are asked for, each of which must be there; or all there are, with
+ * the standard library in any case. */
+static int find_library_sets(struct server *server, struct error **err)
+{
+  const struct text_list *asked = &server->options->library_sets;
+  bool has_none = false;
+  for (size_t i = 0; i < asked->count; i++)
+    if (add_library_set(server, asked->items[i], err) < 0)
+      return -1;
+  if (asked->count > 0)
+    return 0;
+  if (library_sets_list(&server->library_sets, err) < 0)
+    return -1;
+  for (size_t i = 0; i < server->library_sets.count; i++)
+    if (strcmp(server->library_sets.items[i], LIBRARY_SET_NONE) == 0)
+      has_none = true;
+  if (!has_none)
+    text_list_add(&server->library_sets, LIBRARY_SET_NONE);
+  return 0;
+}
+
 static void release_server(struct server *server)
 {
+  text_list_release(&server->library_sets);
   fd_close(&server->socket_fd);
   store_close(server->store);
   fd_close(&server->lock_fd);
@@ -385,7 +420,8 @@ int serve(const struct serve_options *options, struct error **err)
   unsigned missing = find_missing();
   if (walls_require(missing, ~0U, err) < 0 ||
       home_state_dir(&server.state_dir, err) < 0 ||
-      lock_store(&server, err) < 0 || open_store(&server, err) < 0 ||
+      find_library_sets(&server, err) < 0 || lock_store(&server, err) < 0 ||
+      open_store(&server, err) < 0 ||
       pool_welcome_make(server.state_dir, missing, &server.welcome, err) < 0 ||
       listen_at(&server, err) < 0)
     return -1;

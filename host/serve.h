@@ -13,11 +13,13 @@
 #define WAFER_HOST_SERVE_H
 
 #include "base/error.h"
+#include "jobs/text_list.h"
 
 #include <stdint.h>
 
 struct serve_options {
   const char *socket_path;
+  struct text_list library_sets; /* to keep warm; empty: all there are */
   int pool_size;
   int64_t pool_memory_bytes;
 };

@@ -6,6 +6,7 @@
 #include "host/request.h"
 #include "host/walls.h"
 #include "jobs/home.h"
+#include "runtime/library_set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,31 @@ static int take_pool_size(struct settings *settings, const char *value,
   return 0;
 }
 
+/* Cuts blanks off both ends, in place. */
+static char *trim(char *text)
+{
+  text += strspn(text, BLANKS);
+  size_t length = strlen(text);
+  while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+    text[--length] = '\0';
+  return text;
+}
+
+static int take_pool_library_sets(struct settings *settings, const char *value,
+                                  struct error **err)
+{
+  cleanup_free char *copy = xstrdup(value);
+  char *rest = copy;
+  for (char *name = strsep(&rest, ","); name != NULL;
+       name = strsep(&rest, ",")) {
+    name = trim(name);
+    if (library_set_check_name(name, err) < 0)
+      return -1;
+    text_list_add(&settings->pool_library_sets, name);
+  }
+  return 0;
+}
+
 /* "64 MiB". */
 static int take_pool_memory(struct settings *settings, const char *value,
                             struct error **err)
@@ -90,19 +116,10 @@ static int take_pool_memory(struct settings *settings, const char *value,
 static const struct setting known[] = {
     {"allow_missing", take_allow_missing},
     {"allow_network", take_allow_network},
+    {"pool_library_sets", take_pool_library_sets},
     {"pool_memory", take_pool_memory},
     {"pool_size", take_pool_size},
 };
-
-/* Cuts blanks off both ends, in place. */
-static char *trim(char *text)
-{
-  text += strspn(text, BLANKS);
-  size_t length = strlen(text);
-  while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
-    text[--length] = '\0';
-  return text;
-}
 
 static int take_line(char *line, bool *given, struct settings *settings,
                      struct error **err)
@@ -132,13 +149,15 @@ static int take_line(char *line, bool *given, struct settings *settings,
   }
   return error_make(err, EINVAL,
                     "there is no setting \"%s\"; those that there are: "
-                    "allow_missing, allow_network, pool_memory, pool_size",
+                    "allow_missing, allow_network, pool_library_sets, "
+                    "pool_memory, pool_size",
                     key);
 }
 
 void settings_release(struct settings *settings)
 {
   free(settings->allow_network);
+  text_list_release(&settings->pool_library_sets);
   *settings = (struct settings){0};
 }
 

@@ -10,8 +10,11 @@
  *   allow_network = 10.1.0.0/16, 192.168.7.1
  *       private networks that every run with --network egress may reach
  *
+ *   pool_library_sets = none, analytics
+ *       library sets that wafer serve keeps warm; without it, all there are
+ *
  *   pool_size = 4
- *       sandboxes of each size that wafer serve keeps parked, 0 to 64
+ *       sandboxes of each set and size that wafer serve keeps parked, 0 to 64
  *
  *   pool_memory = 64 MiB
  *       what all of them may take, in KiB, MiB or GiB (host/pool.h) */
@@ -19,6 +22,7 @@
 #define WAFER_HOST_SETTINGS_H
 
 #include "base/error.h"
+#include "jobs/text_list.h"
 
 #include <stdint.h>
 
@@ -31,6 +35,7 @@ enum {
 struct settings {
   unsigned allow_missing; /* a set of walls */
   char *allow_network;    /* as given, and known to be good; NULL: none */
+  struct text_list pool_library_sets; /* names; none: not given */
   int pool_size;
   int64_t pool_memory_bytes;
 };

@@ -93,8 +93,14 @@ static int begin_scratch(struct execution *execution, struct error **err)
 
 static struct pool_want want_of(const struct execution *execution, bool parked)
 {
-  struct pool_want want = {.library_set = "none", .parked = parked};
-  snprintf(want.size, sizeof want.size, "%s", execution->request->size->name);
+  const struct request *request = execution->request;
+  const char *lock = request->libraries.lock_sha256;
+  struct pool_want want = {.parked = parked};
+  snprintf(want.library_set, sizeof want.library_set, "%s",
+           request->library_set);
+  snprintf(want.library_lock, sizeof want.library_lock, "%s",
+           lock != NULL ? lock : "");
+  snprintf(want.size, sizeof want.size, "%s", request->size->name);
   return want;
 }
 
