@@ -116,7 +116,7 @@ static void find_python(struct findings *findings)
   struct zygote zygote = ZYGOTE_INIT;
   char version[PYTHON_VERSION_SIZE];
   if (zygote_start(&zygote, &err) == 0 &&
-      zygote_warm(&zygote, version, &err) == 0)
+      zygote_warm(&zygote, NULL, version, &err) == 0)
     add_good(findings, "Python", xasprintf("%s, embedded", version));
   else
     add_bad(findings, "Python", err->text,

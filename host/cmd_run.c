@@ -39,6 +39,7 @@ static int allow_missing(void *target, const char *value, struct error **err)
 
 TAKE(set_size)
 TAKE(set_timeout)
+TAKE(set_library_set)
 TAKE(set_network)
 TAKE(allow_networks)
 TAKE(set_name)
@@ -53,6 +54,8 @@ TAKE(add_tag)
 static const struct option_row options[] = {
     {"max-capacity", "DPU", "size: 0.0625 (the default) or 1", take_set_size},
     {"timeout", "MINUTES", "end it after this long (2880)", take_set_timeout},
+    {"library-set", "NAME", "packages to import from: none, analytics …",
+     take_set_library_set},
     {"extra-py-files", "PATH,…", ".py, .zip, .whl, .egg to import from",
      take_add_libs},
     {"env", "K=V|K", "set a variable, or pass the caller's on", take_add_env},
@@ -123,7 +126,8 @@ static int run_run(void *target, const struct command_line *line,
   if (settings_load(&settings, err) < 0)
     return -1;
   request->allowed_missing |= settings.allow_missing;
-  if (take_networks(request, &settings, err) < 0)
+  if (take_networks(request, &settings, err) < 0 ||
+      request_choose_libraries(request, err) < 0)
     return -1;
   if (request_open_script(request, line->words[0], &no_script) < 0)
     return refuse_script(no_script);

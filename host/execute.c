@@ -113,7 +113,8 @@ static void describe(struct execution *execution)
                request->name ? request->name : request->script.name);
   run_set_text(&run->script, request->script_path);
   run_set_text(&run->network, network_mode_name(request->network));
-  run_set_text(&run->library_set, "none");
+  run_set_text(&run->library_set, request->library_set);
+  run_set_text(&run->library_lock, request->libraries.lock_sha256);
   run_set_size(run, size);
   run->timeout_ms = request->timeout_ms;
   run->price = *price_current();

@@ -10,6 +10,7 @@ libhost_a_SOURCES = \
   host/explain.c \
   host/format.c host/format.h \
   host/heartbeat.c host/heartbeat.h \
+  host/library_sets.c host/library_sets.h \
   host/named.c host/named.h \
   host/options.c host/options.h \
   host/process.c host/process.h \

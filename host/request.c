@@ -2,6 +2,7 @@
 
 #include "host/request.h"
 
+#include "host/library_sets.h"
 #include "host/named.h"
 
 #include <ctype.h>
@@ -53,6 +54,8 @@ void request_release(struct request *request)
   free(request->secrets);
   free(request->mounts);
   free(request->name);
+  free(request->library_set);
+  library_set_release(&request->libraries);
   free(request->script_path);
   *request = (struct request){0};
 }
@@ -295,6 +298,28 @@ int request_allow_networks(struct request *request, const char *value,
       return -1;
   }
   return 0;
+}
+
+int request_set_library_set(struct request *request, const char *value,
+                            struct error **err)
+{
+  if (library_set_check_name(value, err) < 0)
+    return -1;
+  free(request->library_set);
+  request->library_set = xstrdup(value);
+  return 0;
+}
+
+int request_choose_libraries(struct request *request, struct error **err)
+{
+  if (request->library_set == NULL)
+    request->library_set = xstrdup(LIBRARY_SET_NONE);
+  if (library_sets_choose(request->library_set, &request->libraries, err) < 0)
+    return -1;
+  if (request->libraries.dir == NULL)
+    return 0;
+  cleanup_free char *path = library_set_path_inside(&request->libraries);
+  return request_check_mounts(request, path, err);
 }
 
 int request_set_name(struct request *request, const char *value,

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "jobs/size.h"
 #include "jobs/text_list.h"
+#include "runtime/library_set.h"
 #include "sandbox/network.h"
 #include "sandbox/network_rules.h"
 
@@ -50,6 +51,9 @@ struct request {
   const struct size *size; /* NULL until set: the default */
   int64_t timeout_ms;      /* 0 until set: the default */
   char *name;
+  char *library_set;            /* its name; NULL: "none" */
+  struct library_set libraries; /* that it gets, once request_choose_libraries
+                                   has found them */
   enum network_mode network;
   struct network_prefix *allowed_networks; /* with egress */
   size_t allowed_network_count;
@@ -76,6 +80,10 @@ struct request {
 
 void request_release(struct request *request);
 void request_release_mount(struct request_mount *mount);
+
+/* Whether no mount lies in what is to be at `path` inside, nor that in one. */
+int request_check_mounts(const struct request *request, const char *path,
+                         struct error **err);
 
 /* Each takes the value of an option. */
 int request_set_size(struct request *request, const char *value,
@@ -108,11 +116,18 @@ int request_set_network(struct request *request, const char *value,
  * "10.1.0.0/16,192.168.7.1". */
 int request_allow_networks(struct request *request, const char *value,
                            struct error **err);
+/* The name of a library set. */
+int request_set_library_set(struct request *request, const char *value,
+                            struct error **err);
 int request_set_name(struct request *request, const char *value,
                      struct error **err);
 /* A file's path, or the number of an open descriptor. */
 int request_set_report(struct request *request, const char *value,
                        struct error **err);
+
+/* Finds the library set that is asked for, or "none". EINVAL: a mount is in its
+ * way. */
+int request_choose_libraries(struct request *request, struct error **err);
 
 /* Opens the script: a path, or "-" for standard input. On failure errors have
  * code ENOENT or ENOTDIR (there is none) or any other (it can't be read). */

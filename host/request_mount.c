@@ -55,6 +55,17 @@ static int check_utf8(const char *target, struct error **err)
   return 0;
 }
 
+int request_check_mounts(const struct request *request, const char *path,
+                         struct error **err)
+{
+  for (size_t i = 0; i < request->mount_count; i++)
+    if (is_at_or_below(path, request->mounts[i].target) ||
+        is_at_or_below(request->mounts[i].target, path))
+      return error_make(err, EINVAL, "%s and %s lie in one another", path,
+                        request->mounts[i].target);
+  return 0;
+}
+
 static int check_target(const struct request *request, const char *target,
                         struct error **err)
 {
@@ -68,12 +79,7 @@ static int check_target(const struct request *request, const char *target,
                         "%s and the sandbox's own %s lie in one another; take "
                         "/data, say",
                         target, system_folders[i]);
-  for (size_t i = 0; i < request->mount_count; i++)
-    if (is_at_or_below(target, request->mounts[i].target) ||
-        is_at_or_below(request->mounts[i].target, target))
-      return error_make(err, EINVAL, "%s and %s lie in one another", target,
-                        request->mounts[i].target);
-  return 0;
+  return request_check_mounts(request, target, err);
 }
 
 /* A zeroed one holds nothing, whatever its descriptor's number. */

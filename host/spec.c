@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,24 @@ static void add_secret_env(json_t *env, const struct request_secret *secret)
   explicit_bzero(value, secret->count);
 }
 
+/* A CPU that is begun counts as one. */
+static int64_t count_cpus(const struct size *size)
+{
+  return (size->cpu_milli + 999) / 1000;
+}
+
+/* Numerical libraries start a thread for each CPU that they see: that is the
+ * machine's, not the job's. */
+static void add_thread_counts(json_t *env, const struct size *size)
+{
+  static const char *const names[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+                                      "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"};
+  char count[24];
+  snprintf(count, sizeof count, "%" PRId64, count_cpus(size));
+  for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+    json_object_set_new(env, names[i], json_string(count));
+}
+
 static json_t *make_env(const struct request *request)
 {
   static const struct request_env always[] = {
@@ -61,12 +80,23 @@ static json_t *make_env(const struct request *request)
   json_t *env = json_object();
   for (size_t i = 0; i < ARRAY_LENGTH(always); i++)
     json_object_set_new(env, always[i].name, bytes_to_json(always[i].value));
+  add_thread_counts(env, request->size);
   for (size_t i = 0; i < request->env_count; i++)
     json_object_set_new(env, request->env[i].name,
                         bytes_to_json(request->env[i].value));
   for (size_t i = 0; i < request->secret_count; i++)
     add_secret_env(env, &request->secrets[i]);
   return env;
+}
+
+static json_t *make_packages(const struct request *request)
+{
+  json_t *list = json_array();
+  if (request->libraries.dir != NULL) {
+    cleanup_free char *packages = library_set_packages(&request->libraries);
+    json_array_append_new(list, bytes_to_json(packages));
+  }
+  return list;
 }
 
 static json_t *make_python(const struct request *request)
@@ -76,10 +106,11 @@ static json_t *make_python(const struct request *request)
     json_array_append_new(libs, json_pack("{s:o,s:i}", "name",
                                           bytes_to_json(request->libs[i].name),
                                           "file", (int)i + 1));
-  return json_pack("{s:o,s:o,s:o,s:i,s:o,s:i}", "argv", make_arguments(request),
-                   "env", make_env(request), "name",
+  return json_pack("{s:o,s:o,s:o,s:i,s:o,s:i,s:o}", "argv",
+                   make_arguments(request), "env", make_env(request), "name",
                    bytes_to_json(request->script.name), "script", 0, "libs",
-                   libs, "files", (int)request->lib_count + 1);
+                   libs, "files", (int)request->lib_count + 1, "packages",
+                   make_packages(request));
 }
 
 static json_t *make_limits(const struct request *request,
@@ -88,8 +119,7 @@ static json_t *make_limits(const struct request *request,
   const struct size *size = request->size;
   /* For want of a cgroup: what the size's CPUs, one at least, can give until
    * the timeout and its grace are over. */
-  int64_t cpus = (size->cpu_milli + 999) / 1000;
-  int64_t cpu_s = (request->timeout_ms / 1000 + 10) * cpus;
+  int64_t cpu_s = (request->timeout_ms / 1000 + 10) * count_cpus(size);
   return json_pack("{s:I,s:I,s:I,s:I,s:b,s:b}", "memory_bytes",
                    (json_int_t)size->memory_bytes, "scratch_bytes",
                    (json_int_t)size->scratch_bytes, "pids_max",
@@ -140,6 +170,21 @@ static int add_trees(const struct request *request,
   return 0;
 }
 
+/* It belongs to the machine, whose files a job reads as everybody may. */
+static int add_libraries(const struct request *request,
+                         struct spec_bundle *bundle, struct error **err)
+{
+  if (geteuid() != 0 || request->libraries.dir == NULL)
+    return 0;
+  cleanup_free char *packages = library_set_packages(&request->libraries);
+  int tree = rootfs_clone(packages, true, err);
+  if (tree < 0)
+    return error_wrap(err, "library set %s", request->libraries.name);
+  bundle->fds[bundle->fd_count++] = tree;
+  bundle->owned_count++;
+  return 0;
+}
+
 static int add_secrets(const struct request *request,
                        struct spec_bundle *bundle, struct error **err)
 {
@@ -154,22 +199,33 @@ static int add_secrets(const struct request *request,
   return 0;
 }
 
-/* The first tree of a sandbox's list is wafer's package: runtime/protocol.h.
- * NULL where a path isn't UTF-8. */
+/* The first tree of a sandbox's list is wafer's package: runtime/protocol.h. */
+static int add_mount(json_t *list, const char *path, bool is_file,
+                     bool read_only)
+{
+  int tree = (int)json_array_size(list) + 1;
+  json_t *item = json_pack("{s:i,s:s,s:b,s:b}", "tree", tree, "path", path,
+                           "is_file", is_file, "read_only", read_only);
+  return json_array_append_new(list, item);
+}
+
+/* In the order of the trees. NULL where a path isn't UTF-8. */
 static json_t *make_mounts(const struct request *request)
 {
   json_t *list = json_array();
-  for (size_t i = 0; i < request->mount_count; i++) {
+  int result = 0;
+  for (size_t i = 0; result == 0 && i < request->mount_count; i++) {
     const struct request_mount *mount = &request->mounts[i];
-    json_t *item = json_pack("{s:i,s:s,s:b,s:b}", "tree", (int)i + 1, "path",
-                             mount->target, "is_file", mount->is_file,
-                             "read_only", mount->read_only);
-    if (json_array_append_new(list, item) < 0) {
-      json_decref(list);
-      return NULL;
-    }
+    result = add_mount(list, mount->target, mount->is_file, mount->read_only);
   }
-  return list;
+  if (result == 0 && request->libraries.dir != NULL) {
+    cleanup_free char *inside = library_set_path_inside(&request->libraries);
+    result = add_mount(list, inside, false, true);
+  }
+  if (result == 0)
+    return list;
+  json_decref(list);
+  return NULL;
 }
 
 static json_t *make_secret_names(const struct request *request)
@@ -184,14 +240,15 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
               bool landlock, bool has_cgroup, struct spec_bundle *bundle,
               struct error **err)
 {
-  size_t fds =
-      request->mount_count + request->secret_count + request->lib_count + 1;
+  size_t fds = request->mount_count + request->secret_count +
+               request->lib_count + 1 + (request->libraries.dir != NULL);
   if (fds >= FD_MESSAGE_MAX)
     return error_make(err, E2BIG,
                       "%zu files, mounts and secrets are more than the %d that "
                       "a run may have",
                       fds, FD_MESSAGE_MAX - 1);
   if (add_trees(request, ids, bundle, err) < 0 ||
+      add_libraries(request, bundle, err) < 0 ||
       add_secrets(request, bundle, err) < 0)
     return -1;
   size_t trees = bundle->owned_count - request->secret_count;
@@ -233,5 +290,9 @@ char *spec_tree_paths(const struct request *request, size_t *count)
   for (size_t i = 0; i < request->mount_count; i++)
     append_path(&text, count, request->mounts[i].read_only ? 'r' : 'w',
                 request->mounts[i].source);
+  if (request->libraries.dir != NULL) {
+    cleanup_free char *packages = library_set_packages(&request->libraries);
+    append_path(&text, count, 'r', packages);
+  }
   return text;
 }

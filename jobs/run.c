@@ -68,6 +68,7 @@ void run_release(struct run *run)
   free(run->tags);
   free(run->network);
   free(run->library_set);
+  free(run->library_lock);
   release_reason(&run->reason);
   release_calls(&run->seccomp_log);
   text_list_release(&run->walls_missing);

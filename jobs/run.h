@@ -123,7 +123,8 @@ struct run {
   char *network;                     /* "none", "egress", "host" */
   struct text_list allowed_networks; /* with egress: "10.1.0.0/16" */
   char *library_set;                 /* "none", "analytics" */
-  int64_t timeout_ms;                /* 0: no limit */
+  char *library_lock; /* SHA-256 of its lock file; NULL: the standard library */
+  int64_t timeout_ms; /* 0: no limit */
 
   enum state state;
   int64_t created_realtime_ns;

@@ -99,8 +99,17 @@ static int drop_ids(void)
 static void become_zygote(const struct parts *parts)
 {
   static const char *const argv[] = {"wafer-zygote", NULL};
+  /* None of its libraries may start a thread, since it forks: those that take
+   * one a CPU find one CPU, and Arrow's jemalloc does without its own. */
   static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
-                                            "LANG=C.UTF-8", "HOME=/tmp", NULL};
+                                            "LANG=C.UTF-8",
+                                            "HOME=/tmp",
+                                            "OMP_NUM_THREADS=1",
+                                            "OPENBLAS_NUM_THREADS=1",
+                                            "MKL_NUM_THREADS=1",
+                                            "JE_ARROW_MALLOC_CONF="
+                                            "background_thread:false",
+                                            NULL};
   enum { ABOVE = 64 };
   int program = fcntl(parts->program, F_DUPFD_CLOEXEC, ABOVE);
   int command = fcntl(parts->command, F_DUPFD_CLOEXEC, ABOVE);
@@ -108,10 +117,11 @@ static void become_zygote(const struct parts *parts)
   int python = fcntl(parts->python, F_DUPFD_CLOEXEC, ABOVE);
   sigset_t none;
   sigemptyset(&none);
-  /* Whatever the caller ignores (nohup), a job finds the usual defaults. */
+  /* Whatever the caller ignores (nohup), a job finds the usual defaults. What
+   * a module prints while it is imported goes where errors go. */
   for (int number = 1; number < NSIG; number++)
     signal(number, SIG_DFL);
-  if (program < 0 || dup2(parts->null, 0) < 0 || dup2(0, 1) < 0 ||
+  if (program < 0 || dup2(parts->null, 0) < 0 || dup2(2, 1) < 0 ||
       dup2(command, ZYGOTE_COMMAND_FD) < 0 ||
       dup2(keeper, ZYGOTE_KEEPER_FD) < 0 ||
       dup2(python, ZYGOTE_PYTHON_FD) < 0 ||
@@ -144,26 +154,6 @@ int zygote_start(struct zygote *zygote, struct error **err)
   if (pid < 0)
     return error_errno(err, "start " ZYGOTE_PROGRAM);
   zygote->pid = pid;
-  return 0;
-}
-
-static void take_version(const struct message *message,
-                         char version[PYTHON_VERSION_SIZE])
-{
-  size_t length = strnlen(message->text, PYTHON_VERSION_SIZE - 1);
-  memcpy(version, message->text, length);
-  version[length] = '\0';
-}
-
-int zygote_warm(struct zygote *zygote, char version[PYTHON_VERSION_SIZE],
-                struct error **err)
-{
-  struct message ready;
-  if (message_send_plain(zygote->command_fd, MESSAGE_START, 0, err) < 0 ||
-      message_expect(zygote->command_fd, MESSAGE_READY, &ready, err) < 0)
-    return error_wrap(err, "start the Python interpreter");
-  message_close(&ready);
-  take_version(&ready, version);
   return 0;
 }
 
@@ -351,7 +341,7 @@ int sandbox_await_parked(struct sandbox *sandbox,
   if (message_expect(sandbox->job_fd, MESSAGE_PARKED, &parked, err) < 0)
     return -1;
   message_close(&parked);
-  take_version(&parked, version);
+  message_copy_text(&parked, version, PYTHON_VERSION_SIZE);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #ifndef WAFER_RUNTIME_LAUNCH_H
 #define WAFER_RUNTIME_LAUNCH_H
 
+#include "runtime/library_set.h"
 #include "runtime/protocol.h"
 #include "sandbox/namespace.h"
 #include "sandbox/network.h"
@@ -31,9 +32,28 @@ int zygote_start(struct zygote *zygote, struct error **err);
 
 enum { PYTHON_VERSION_SIZE = 32 };
 
-/* Has it start its interpreter, and waits for that. */
-int zygote_warm(struct zygote *zygote, char version[PYTHON_VERSION_SIZE],
-                struct error **err);
+/* A zygote on its way to be warm. */
+struct zygote_warming {
+  char module[MESSAGE_TEXT_MAX]; /* what it imports now; "": the interpreter */
+  char version[PYTHON_VERSION_SIZE]; /* once it is ready */
+};
+
+/* Has it start its interpreter and, unless `set` is NULL, import that set's
+ * modules, which takes a second where they are large. zygote_warm_step then
+ * takes an answer each time that command_fd is readable: 1, once it is warm; 0,
+ * while more is to come; -1, with an error that names the module. What failed
+ * half-way is of no use any more: zygote_end. */
+int zygote_warm_begin(struct zygote *zygote, const struct library_set *set,
+                      struct error **err);
+int zygote_warm_step(struct zygote *zygote, struct zygote_warming *warming,
+                     struct error **err);
+
+enum { ZYGOTE_WARM_DEADLINE_MS = 60000 };
+
+/* All of that, and waits for it. What takes longer than the deadline is killed,
+ * and the error says what was being imported. */
+int zygote_warm(struct zygote *zygote, const struct library_set *set,
+                char version[PYTHON_VERSION_SIZE], struct error **err);
 
 /* Gives it a copy of a descriptor to hold until it ends. A scratch's mount is
  * such: the last to let go of it waits 15 ms for grace periods. */

@@ -2,9 +2,11 @@
 noinst_LIBRARIES += libruntime.a
 libruntime_a_SOURCES = \
   runtime/launch.c runtime/launch.h \
+  runtime/library_set.c runtime/library_set.h \
   runtime/protocol.c runtime/protocol.h \
   runtime/result.c runtime/result.h \
-  runtime/zygote_fds.h
+  runtime/zygote_fds.h \
+  runtime/zygote_warm.c
 libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 
 pkglibexec_PROGRAMS += wafer-zygote wafer-keeper
@@ -24,8 +26,7 @@ wafer_python_so_SOURCES = \
   base/error.c base/mem.c \
   runtime/python.c runtime/python_module.h
 nodist_wafer_python_so_SOURCES = runtime/frozen.inc
-wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS) \
-  -DPYTHON_VERSION='"$(PYTHON_VERSION)"'
+wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS)
 wafer_python_so_CFLAGS = $(AM_CFLAGS) -fPIC
 wafer_python_so_LDFLAGS = $(AM_LDFLAGS) -shared \
   -Wl,-Bsymbolic,-z,pack-relative-relocs,--exclude-libs,libz.a:libexpat.a

@@ -36,8 +36,12 @@
  * tables first and then each page that is written to (measured on an empty
  * script: 5 ms of 20).
  *
- * In place of PARKED or STARTED, FAILED carries a line of text that says what
- * went wrong. */
+ * START may name a library set: the zygote then imports its modules ahead, and
+ * says before each which it is (LOADING), so that the host knows what hung or
+ * crashed. One that starts a thread is refused: a fork copies no thread.
+ *
+ * In place of PARKED, STARTED or READY, FAILED carries a line of text that says
+ * what went wrong. */
 #ifndef WAFER_RUNTIME_PROTOCOL_H
 #define WAFER_RUNTIME_PROTOCOL_H
 
@@ -46,7 +50,10 @@
 #include <stdint.h>
 
 enum message_kind {
-  MESSAGE_START = 1, /* to the zygote */
+  MESSAGE_START = 1, /* to the zygote; text: the folder of a library set's
+                        packages and its modules to import, each with a NUL;
+                        or nothing */
+  MESSAGE_LOADING,   /* text: the module that is imported next */
   MESSAGE_READY,     /* text: Python's version */
   MESSAGE_FORK,
   MESSAGE_FORKED, /* value: the keeper's pid */
@@ -101,6 +108,9 @@ int message_expect(int socket_fd, enum message_kind expected,
 
 void message_close(struct message *message);
 
+/* Copies its text up to the first NUL, as much as there is room for. */
+void message_copy_text(const struct message *message, char *to, size_t size);
+
 /* Indices of the descriptors beside FORK. */
 enum fork_fd {
   FORK_FD_JOB,
@@ -148,8 +158,9 @@ struct park {
  *   landlock   bool
  *   seccomp_log  bool: the host hears of every call that isn't allowed
  *   python     {argv [text], env {name: text}, name, script, libs [{name,
- *              file}], files}: script and file are indices of files, and files
- *              is their count */
+ *              file}], files, packages}: script and file are indices of files,
+ *              and files is their count; packages [text] are folders of
+ *              library sets, for the end of sys.path */
 
 /* The job answers this signal with its Python stack on the report pipe. It is
  * the last real-time signal, since programs take theirs from the first on. */

@@ -99,6 +99,25 @@ static int start(struct error **err)
   return freeze_garbage(err);
 }
 
+/* Bytes that aren't UTF-8 can't come from a module's name or a set's path. */
+static int preload(const char *packages, const char *module, struct error **err)
+{
+  PyObject *bootstrap =
+      PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *wrong =
+      PyObject_CallMethod(bootstrap, "preload", "ss", packages, module);
+  if (wrong == NULL) {
+    PyErr_Print();
+    return error_make(err, 0, "import %s failed", module);
+  }
+  int result = 0;
+  if (wrong != Py_None)
+    result =
+        error_make(err, 0, "import %s: %s", module, PyUnicode_AsUTF8(wrong));
+  Py_DECREF(wrong);
+  return result;
+}
+
 static const char *version(void)
 {
   return PY_VERSION;
@@ -275,6 +294,8 @@ static int run(const json_t *job, const int *fds, int report_fd)
 
 const struct python_module wafer_python_module = {
     .start = start,
+    .preload = preload,
+    .freeze = freeze_garbage,
     .version = version,
     .before_fork = PyOS_BeforeFork,
     .after_fork_parent = PyOS_AfterFork_Parent,

@@ -21,6 +21,15 @@ int python_start(struct error **err);
 
 bool python_is_started(void);
 
+/* Imports a module of a library set, whose folder of packages is put at the end
+ * of sys.path if it isn't there yet. Whatever the module raises is the error;
+ * what it prints goes to descriptors 1 and 2. */
+int python_preload(const char *packages, const char *module,
+                   struct error **err);
+
+/* Once all are imported: what is there now is no garbage for the collector. */
+int python_freeze(struct error **err);
+
 /* "3.11.2". */
 const char *python_version(void);
 

@@ -36,6 +36,17 @@ int python_start(struct error **err)
   return 0;
 }
 
+int python_preload(const char *packages, const char *module_name,
+                   struct error **err)
+{
+  return module->preload(packages, module_name, err);
+}
+
+int python_freeze(struct error **err)
+{
+  return module->freeze(err);
+}
+
 bool python_is_started(void)
 {
   return module != NULL;

@@ -9,6 +9,8 @@
 /* The functions of runtime/python.h, where it says what they do. */
 struct python_module {
   int (*start)(struct error **err);
+  int (*preload)(const char *packages, const char *module, struct error **err);
+  int (*freeze)(struct error **err);
   const char *(*version)(void);
   void (*before_fork)(void);
   void (*after_fork_parent)(void);

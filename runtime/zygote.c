@@ -2,7 +2,8 @@
  *
  * A program of its own, started by the host with exec, as a uid that owns
  * nothing, with one thread and no handle of the host's but its command socket.
- * It imports only wafer's own bootstrap; a job's code runs in its sandbox.
+ * It imports only wafer's own bootstrap and what the operator named of a
+ * library set; a job's code runs in its sandbox.
  * Cold, it forks before it has an interpreter: see protocol.h.
  *
  *   wafer-zygote     descriptors: 0 /dev/null, 2 the host's stderr,
@@ -66,9 +67,36 @@ static int serve_fork(struct message *request, struct error **err)
   return message_send(ZYGOTE_COMMAND_FD, &reply, err);
 }
 
-static int serve_start(struct error **err)
+static int announce(const char *module, struct error **err)
+{
+  struct message loading = {.kind = MESSAGE_LOADING};
+  loading.text_count = strnlen(module, sizeof loading.text - 1);
+  memcpy(loading.text, module, loading.text_count);
+  return message_send(ZYGOTE_COMMAND_FD, &loading, err);
+}
+
+/* Imports what START asks for: the operator named it. */
+static int preload(const struct message *start, struct error **err)
+{
+  const char *packages = start->text;
+  size_t at = strlen(packages) + 1;
+  while (at < start->text_count) {
+    const char *module = start->text + at;
+    if (announce(module, err) < 0 || python_preload(packages, module, err) < 0)
+      return -1;
+    if (check_single_threaded(err) < 0)
+      return error_wrap(err, "import %s starts threads, which no fork copies",
+                        module);
+    at += strlen(module) + 1;
+  }
+  return python_freeze(err);
+}
+
+static int serve_start(const struct message *start, struct error **err)
 {
   if (!python_is_started() && python_start(err) < 0)
+    return -1;
+  if (start->text_count > 0 && preload(start, err) < 0)
     return -1;
   struct message ready = {.kind = MESSAGE_READY};
   int length = snprintf(ready.text, sizeof ready.text, "%s", python_version());
@@ -80,7 +108,7 @@ static int serve_one(struct message *request, struct error **err)
 {
   switch (request->kind) {
   case MESSAGE_START:
-    return serve_start(err);
+    return serve_start(request, err);
   case MESSAGE_FORK:
     return serve_fork(request, err);
   case MESSAGE_KEEP:

@@ -35,12 +35,42 @@ vars(builtins.copyright).update(
 )
 
 
+def preload(packages, module):
+    """Imports a module of a library set into a zygote.
+
+    Returns what went wrong, as one line, or None. Nothing that it printed stays
+    in a buffer, which each fork would print again.
+    """
+    wrong = None
+    try:
+        _add_packages([packages])
+        __import__(module)
+    except BaseException as error:
+        wrong = f"{type(error).__qualname__}: {error}"
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError) as error:
+        wrong = wrong or f"it broke the standard streams: {error}"
+    if wrong is not None:
+        wrong = " ".join(wrong.encode("utf-8", "replace").decode().split())
+    return wrong
+
+
+def _add_packages(folders):
+    """Where site has them: last. No .pth file in them is looked at."""
+    for folder in folders:
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
 def run(spec, files, report_fd, stack_signal, execute):
     """Runs the script of `spec` and returns its exit status.
 
     spec: {"argv": [...], "env": {...}, "name": file name, "script": index,
-    "libs": [{"name": file name, "file": index}], "files": count}; the indices
-    are into `files`, descriptors that are closed before the script starts.
+    "libs": [{"name": file name, "file": index}], "files": count, "packages":
+    [folder]}; the indices are into `files`, descriptors that are closed before
+    the script starts.
     `report_fd` takes the Python stack whenever `stack_signal` arrives, and a
     record of an uncaught exception; `execute(path, namespace)` runs a file.
     INTERRUPTED is returned where an uncaught KeyboardInterrupt ended it.
@@ -54,6 +84,7 @@ def run(spec, files, report_fd, stack_signal, execute):
         posix.close(descriptor)
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
+    _add_packages(spec["packages"])
     sys.path.append(PACKAGES)
     return _run_to_end(script, libraries, report_fd, execute)
 

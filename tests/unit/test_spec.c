@@ -70,13 +70,57 @@ static void test_least(void **state)
           "\"mounts\":[],"
           "\"python\":{\"argv\":[],\"env\":{\"HOME\":\"/tmp\","
           "\"LANG\":\"C.UTF-8\",\"LOGNAME\":\"job\","
+          "\"MKL_NUM_THREADS\":\"1\",\"NUMEXPR_NUM_THREADS\":\"1\","
+          "\"OMP_NUM_THREADS\":\"1\",\"OPENBLAS_NUM_THREADS\":\"1\","
           "\"PATH\":\"/usr/local/bin:/usr/bin:/bin\",\"USER\":\"job\"},"
-          "\"files\":1,\"libs\":[],\"name\":\"etl.py\",\"script\":0},"
+          "\"files\":1,\"libs\":[],\"name\":\"etl.py\","
+          "\"packages\":[],\"script\":0},"
           "\"seccomp_log\":false,"
           "\"secrets\":[],\"tree_count\":0}");
   assert_int_equal(bundle.fd_count, 1);
   assert_int_equal(bundle.owned_count, 0);
   assert_int_equal(bundle.fds[0], request.script.fd);
+}
+
+/* Threads follow the size; what the user says goes before it. */
+static void test_thread_counts(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  cleanup_request struct request request = {0};
+  cleanup_bundle struct spec_bundle bundle = {0};
+  ask(&request);
+  check_good(request_set_size(&request, "1", &err), err);
+  check_good(request_add_env(&request, "OMP_NUM_THREADS=2", &err), err);
+  check_good(spec_make(&request, &own_ids, true, false, &bundle, &err), err);
+  const json_t *env = python_of(&bundle, "env");
+  json_is(json_object_get(env, "OMP_NUM_THREADS"), "\"2\"");
+  json_is(json_object_get(env, "OPENBLAS_NUM_THREADS"), "\"4\"");
+}
+
+/* A set is the last tree, and its packages are on sys.path. */
+static void test_library_set(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  cleanup_request struct request request = {0};
+  cleanup_bundle struct spec_bundle bundle = {0};
+  size_t count;
+  ask(&request);
+  be_plain();
+  request.libraries.dir = xstrdup("/var/tmp/sets/a-0123456789abcdef");
+  check_good(spec_make(&request, &own_ids, true, false, &bundle, &err), err);
+  json_is(json_object_get(bundle.json, "mounts"),
+          "[{\"is_file\":false,\"path\":\"/tmp/sets/a-0123456789abcdef/lib/"
+          "python3.11/site-packages\",\"read_only\":true,\"tree\":1}]");
+  json_is(python_of(&bundle, "packages"),
+          "[\"/var/tmp/sets/a-0123456789abcdef/lib/python3.11/"
+          "site-packages\"]");
+  cleanup_free char *paths = spec_tree_paths(&request, &count);
+  const char *second = paths + strlen(paths) + 1;
+  assert_string_equal(second, "r/var/tmp/sets/a-0123456789abcdef/lib/"
+                              "python3.11/site-packages");
+  assert_int_equal(count, strlen(paths) + strlen(second) + 2);
 }
 
 static void test_limits(void **state)
@@ -257,10 +301,11 @@ static void test_too_many_files(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      SPEC_TEST(test_least),     SPEC_TEST(test_limits),
-      SPEC_TEST(test_bytes),     SPEC_TEST(test_secrets),
-      SPEC_TEST(test_mounts),    SPEC_TEST(test_mount_that_is_no_utf8),
-      SPEC_TEST(test_no_mounts), SPEC_TEST(test_too_many_files),
+      SPEC_TEST(test_least),       SPEC_TEST(test_thread_counts),
+      SPEC_TEST(test_library_set), SPEC_TEST(test_limits),
+      SPEC_TEST(test_bytes),       SPEC_TEST(test_secrets),
+      SPEC_TEST(test_mounts),      SPEC_TEST(test_mount_that_is_no_utf8),
+      SPEC_TEST(test_no_mounts),   SPEC_TEST(test_too_many_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
