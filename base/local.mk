@@ -5,4 +5,5 @@ libbase_a_SOURCES = \
   base/fd.c base/fd.h \
   base/hmac.c base/hmac.h \
   base/mask.c base/mask.h \
-  base/mem.c base/mem.h
+  base/mem.c base/mem.h \
+  base/sha256.c base/sha256.h

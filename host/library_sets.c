@@ -4,6 +4,7 @@
 
 #include "jobs/home.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
@@ -13,6 +14,31 @@ int library_sets_dir(char **dir, struct error **err)
   if (home_state_dir(&state, err) < 0)
     return -1;
   *dir = xasprintf("%s/library-sets", state);
+  return 0;
+}
+
+/* A name is a link; all else there is a set's folder, or wafer's own. */
+static int is_name(const struct dirent *entry)
+{
+  cleanup_error struct error *ignored = NULL;
+  return (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) &&
+         library_set_check_name(entry->d_name, &ignored) == 0;
+}
+
+int library_sets_list(struct text_list *names, struct error **err)
+{
+  cleanup_free char *dir = NULL;
+  struct dirent **entries;
+  if (library_sets_dir(&dir, err) < 0)
+    return -1;
+  int count = scandir(dir, &entries, is_name, alphasort);
+  if (count < 0)
+    return errno == ENOENT ? 0 : error_errno(err, "list %s", dir);
+  for (int i = 0; i < count; i++) {
+    text_list_add(names, entries[i]->d_name);
+    free(entries[i]);
+  }
+  free(entries);
   return 0;
 }
 

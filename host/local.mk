@@ -3,14 +3,19 @@ noinst_LIBRARIES += libhost.a
 libhost_a_SOURCES = \
   host/books.c host/books.h \
   host/caps.c host/caps.h \
-  host/cmd_doctor.c host/cmd_logs.c host/cmd_run.c host/cmd_runs.c \
+  host/cmd_doctor.c host/cmd_library_set.c host/cmd_logs.c \
+  host/cmd_run.c host/cmd_runs.c \
   host/cmd_show.c \
   host/egress.c host/egress.h \
   host/execute.c host/execute.h \
   host/explain.c \
   host/format.c host/format.h \
   host/heartbeat.c host/heartbeat.h \
+  host/library_build.c host/library_build.h \
+  host/library_lock.c host/library_lock.h \
+  host/library_pip.c host/library_pip.h \
   host/library_sets.c host/library_sets.h \
+  host/library_store.c host/library_store.h \
   host/named.c host/named.h \
   host/options.c host/options.h \
   host/process.c host/process.h \

@@ -8,14 +8,15 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_run, &command_doctor, &command_runs, &command_show, &command_logs,
+    &command_run,  &command_doctor, &command_library_set,
+    &command_runs, &command_show,   &command_logs,
 };
 
 static int print_usage(void)
 {
   puts("usage: wafer COMMAND …\n");
   for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-    printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
   puts("\nwafer COMMAND --help shows what a command takes; wafer --version.");
   return 0;
 }

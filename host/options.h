@@ -70,6 +70,7 @@ enum {
 
 extern const struct command command_run;
 extern const struct command command_doctor;
+extern const struct command command_library_set;
 extern const struct command command_runs;
 extern const struct command command_show;
 extern const struct command command_logs;

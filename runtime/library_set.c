@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ void library_set_release(struct library_set *set)
   free(set->name);
   free(set->lock_sha256);
   free(set->python_version);
+  if (set->dir != NULL)
+    fd_close(&set->dir_fd);
   free(set->dir);
   for (size_t i = 0; i < set->preload_count; i++)
     free(set->preload[i]);
@@ -194,24 +197,40 @@ static int check_owner(int fd, const char *path, struct error **err)
   return 0;
 }
 
-/* The folder that SETS/`entry` is or chooses, as a name. */
-static char *resolve(int sets, const char *entry)
+bool library_set_is_folder(const char *folder, size_t *name_length)
 {
-  char target[LIBRARY_SET_NAME_MAX + LIBRARY_SET_HEX_LENGTH + 2];
-  ssize_t length = readlinkat(sets, entry, target, sizeof target - 1);
-  if (length < 0)
-    return xstrdup(entry);
-  target[length] = '\0';
-  return xstrdup(target);
+  const char *dash = strrchr(folder, '-');
+  *name_length = dash != NULL ? (size_t)(dash - folder) : 0;
+  return *name_length > 0 && ends_in_hash(folder);
 }
 
-static int read_dir(int dir, const char *path, struct library_set *set,
+char *library_set_chosen(int sets_fd, const char *name)
+{
+  char target[LIBRARY_SET_NAME_MAX + LIBRARY_SET_HEX_LENGTH + 3];
+  size_t name_length;
+  ssize_t length = readlinkat(sets_fd, name, target, sizeof target - 1);
+  if (length < 0)
+    return NULL;
+  target[length] = '\0';
+  bool good = library_set_is_folder(target, &name_length) &&
+              strlen(name) == name_length &&
+              strncmp(target, name, name_length) == 0;
+  return good ? xstrdup(target) : NULL;
+}
+
+static int read_dir(const char *path, struct library_set *set,
                     struct error **err)
 {
   cleanup_free char *text = NULL;
   size_t count;
+  cleanup_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0)
+    return error_errno(err, "open %s", path);
   if (check_owner(dir, path, err) < 0)
     return -1;
+  /* Who holds it exclusively removes the set. */
+  if (flock(dir, LOCK_SH | LOCK_NB) < 0)
+    return error_make(err, ENOENT, "%s is being removed", path);
   cleanup_fd int file =
       fd_open_beneath(dir, LIBRARY_SET_MANIFEST, O_RDONLY, 0, err);
   if (file < 0 ||
@@ -219,25 +238,41 @@ static int read_dir(int dir, const char *path, struct library_set *set,
     return error_wrap(err, "%s", path);
   if (library_set_parse(text, count, set, err) < 0)
     return error_wrap(err, "%s/" LIBRARY_SET_MANIFEST, path);
-  set->dir = realpath(path, NULL);
-  return set->dir != NULL ? 0 : error_errno(err, "%s", path);
+  set->dir = xstrdup(path);
+  set->dir_fd = steal_fd(&dir);
+  return 0;
 }
 
-int library_set_open(const char *sets_dir, const char *entry,
-                     struct library_set *set, struct error **err)
+static int open_chosen(const char *sets_dir, const char *name,
+                       struct library_set *set, struct error **err)
 {
   cleanup_fd int sets = open(sets_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (sets < 0)
     return error_errno(err, "open %s", sets_dir);
   if (check_owner(sets, sets_dir, err) < 0)
     return -1;
-  cleanup_free char *name = resolve(sets, entry);
-  cleanup_fd int dir =
-      fd_open_beneath(sets, name, O_RDONLY | O_DIRECTORY, 0, err);
-  if (dir < 0)
-    return error_wrap(err, "%s", sets_dir);
-  cleanup_free char *path = xasprintf("%s/%s", sets_dir, name);
-  return read_dir(dir, path, set, err);
+  cleanup_free char *folder = library_set_chosen(sets, name);
+  if (folder == NULL)
+    return error_make(err, ENOENT, "%s has no set %s", sets_dir, name);
+  cleanup_free char *path = xasprintf("%s/%s", sets_dir, folder);
+  return read_dir(path, set, err);
+}
+
+int library_set_open(const char *sets_dir, const char *name,
+                     struct library_set *set, struct error **err)
+{
+  enum { TRIES = 5 };
+  cleanup_free char *real = realpath(sets_dir, NULL);
+  if (real == NULL)
+    return error_errno(err, "open %s", sets_dir);
+  /* It may be replaced and removed between the two steps of finding it. */
+  for (int tries = 1;; tries++) {
+    if (open_chosen(real, name, set, err) == 0)
+      return 0;
+    if ((*err)->code != ENOENT || tries == TRIES)
+      return -1;
+    error_clear(err);
+  }
 }
 
 /* The minor version is what packages are built for. */

@@ -14,6 +14,10 @@
  * last entries of sys.path. So what a warm zygote imported from there stays
  * valid in the sandbox. No .pth file in it is read.
  *
+ * Whoever has a set open holds a shared lock of its folder (flock(2)): it is
+ * not removed before. Its manifest goes first then, so one that can be read
+ * under the lock is whole.
+ *
  * Who may write to SETS decides what code runs in zygotes: it must be the
  * caller's own, and nobody else's to write. */
 #ifndef WAFER_RUNTIME_LIBRARY_SET_H
@@ -41,7 +45,9 @@ struct library_set {
   char *name;
   char *lock_sha256;    /* LIBRARY_SET_HASH_LENGTH digits */
   char *python_version; /* of the interpreter that built it: "3.11.2" */
-  char *dir;            /* its folder, absolute and without links */
+  char *dir;            /* its folder, absolute and without links; NULL: none,
+                           and the next is no descriptor */
+  int dir_fd;           /* holds the lock */
   char **preload;       /* modules that a warm zygote imports, in this order */
   size_t preload_count;
   int64_t made_realtime_ns;
@@ -70,10 +76,16 @@ int library_set_parse(const char *text, size_t count, struct library_set *set,
 /* A manifest's text, which the caller frees. */
 char *library_set_to_text(const struct library_set *set);
 
-/* Reads what is at SETS/`entry`: a name, or a set's own folder. ENOENT: there
- * is none. */
-int library_set_open(const char *sets_dir, const char *entry,
+/* Opens the set that SETS/NAME chooses. ENOENT: there is none. */
+int library_set_open(const char *sets_dir, const char *name,
                      struct library_set *set, struct error **err);
+
+/* Whether `folder` is the name of a set's folder; *name_length becomes that of
+ * the set's name in it. */
+bool library_set_is_folder(const char *folder, size_t *name_length);
+
+/* The folder's name that SETS/NAME chooses; NULL: none. The caller frees it. */
+char *library_set_chosen(int sets_fd, const char *name);
 
 /* Whether the interpreter of this build can use it: EINVAL, else. */
 int library_set_check_python(const struct library_set *set, struct error **err);

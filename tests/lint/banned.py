@@ -32,6 +32,7 @@ INSTEAD = {
 # is open then.  The tests, one process each, may.
 FORKS = re.compile(r"(?:v?fork|clone3?|posix_spawnp?|daemon)")
 MAY_FORK = {
+    "host/library_pip.c",  # pip, venv and compileall
     "runtime/fork.c",  # the job, from the keeper, through CPython's hooks
     "runtime/launch.c",  # the zygote, which execs at once
     "sandbox/cgroup_scope.c",  # wafer-scope
