@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "host/egress.h"
 #include "host/format.h"
+#include "host/library_sets.h"
 #include "host/options.h"
 #include "host/settings.h"
 #include "host/wall_tables.h"
@@ -125,9 +126,42 @@ static void find_python(struct findings *findings)
   zygote_stop(&zygote);
 }
 
+/* Adds "NAME (Python 3.11.2, lock 0123456789abcdef)" to a text. */
+static int add_set(char **text, const char *name, struct error **err)
+{
+  cleanup_library_set struct library_set set = {0};
+  if (library_sets_choose(name, &set, err) < 0)
+    return error_wrap(err, "%s", name);
+  char *longer = xasprintf(
+      "%s%s%s (Python %s, lock %.*s)", *text, (*text)[0] != '\0' ? ", " : "",
+      name, set.python_version, LIBRARY_SET_HEX_LENGTH, set.lock_sha256);
+  free(*text);
+  *text = longer;
+  return 0;
+}
+
 static void find_libraries(struct findings *findings)
 {
-  add_good(findings, "library sets", xstrdup("none: the standard library"));
+  static const char what[] = "library sets";
+  cleanup_error struct error *err = NULL;
+  cleanup_free char *text = xstrdup("");
+  __attribute__((cleanup(text_list_release))) struct text_list names = {0};
+  bool has_none = false;
+  int result = library_sets_list(&names, &err);
+  for (size_t i = 0; result == 0 && i < names.count; i++) {
+    has_none = has_none || strcmp(names.items[i], LIBRARY_SET_NONE) == 0;
+    result = add_set(&text, names.items[i], &err);
+  }
+  if (result < 0)
+    add_bad(findings, what, err->text,
+            xstrdup("wafer library-set remove NAME, then add NAME"));
+  else if (has_none)
+    add_good(findings, what, steal_pointer(&text));
+  else
+    add_good(findings, what,
+             xasprintf("%s%snone is the standard library alone (wafer "
+                       "library-set add none adds boto3)",
+                       text, text[0] != '\0' ? "; " : ""));
 }
 
 /* A folder that isn't there is made at the first run, if its first ancestor

@@ -51,4 +51,8 @@ wafer_LDADD += $(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) -lm
 endif
 
 dist_man_MANS += docs/wafer.1
-EXTRA_DIST += README.md docs/ARCHITECTURE.md docs/SECURITY.md examples scripts/fetch-example-data
+library_setsdir = $(pkgdatadir)/library-sets
+dist_library_sets_DATA = \
+  library-sets/analytics.lock library-sets/none.lock
+EXTRA_DIST += README.md docs/ARCHITECTURE.md docs/SECURITY.md examples scripts/fetch-example-data \
+  library-sets/analytics.in library-sets/none.in scripts/lock-library-sets

@@ -48,7 +48,7 @@ int zygote_warm_begin(struct zygote *zygote, const struct library_set *set,
 int zygote_warm_step(struct zygote *zygote, struct zygote_warming *warming,
                      struct error **err);
 
-enum { ZYGOTE_WARM_DEADLINE_MS = 60000 };
+enum { ZYGOTE_WARM_DEADLINE_MS = 30000 };
 
 /* All of that, and waits for it. What takes longer than the deadline is killed,
  * and the error says what was being imported. */

@@ -24,7 +24,8 @@ wafer_zygote_LDADD = libruntime.a libsandbox.a libbase.a \
 pkglibexec_PROGRAMS += wafer-python.so
 wafer_python_so_SOURCES = \
   base/error.c base/mem.c \
-  runtime/python.c runtime/python_module.h
+  runtime/python.c runtime/python_module.h \
+  runtime/thread_counts.c runtime/thread_counts.h
 nodist_wafer_python_so_SOURCES = runtime/frozen.inc
 wafer_python_so_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CFLAGS) $(JANSSON_CFLAGS)
 wafer_python_so_CFLAGS = $(AM_CFLAGS) -fPIC

@@ -8,6 +8,7 @@
 #include "runtime/python_module.h"
 
 #include "runtime/protocol.h"
+#include "runtime/thread_counts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -282,6 +283,7 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
 static int run(const json_t *job, const int *fds, int report_fd)
 {
   enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
+  thread_counts_apply(json_object_get(job, "env"));
   int status = call_bootstrap(job, fds, report_fd);
   if (Py_FinalizeEx() < 0)
     status = FLUSH_FAILED;

@@ -76,6 +76,7 @@ def run(spec, files, report_fd, stack_signal, execute):
     INTERRUPTED is returned where an uncaught KeyboardInterrupt ended it.
     """
     _set_environment(spec["env"])
+    _set_arrow_threads(spec["env"])
     posix.chdir("/tmp")
     sys.stdout.reconfigure(line_buffering=True)
     script = _stage(spec, files)
@@ -99,6 +100,14 @@ def _set_environment(variables):
         value = value.encode("utf-8", "surrogateescape")
         posix.putenv(name, value)
         posix.environ[name] = value
+
+
+def _set_arrow_threads(variables):
+    """Arrow's own, where a zygote has imported it: see thread_counts.h."""
+    arrow = sys.modules.get("pyarrow")
+    count = variables["OMP_NUM_THREADS"]
+    if arrow is not None and count.isascii() and count.isdecimal():
+        arrow.set_cpu_count(max(1, min(int(count), 1024)))
 
 
 def _private_folder(prefix):

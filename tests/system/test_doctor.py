@@ -13,7 +13,7 @@ def test_it_names_each_wall(wafer):
         line for line in text.splitlines() if "cgroup backend" in line
     )
     assert any(word in backend for word in ("v1", "v2", "none"))
-    assert "library sets" in text
+    assert "library-set add none" in text
 
 
 def test_all_green_for_root(root_wafer):
