@@ -189,10 +189,11 @@ static int check_owner(int fd, const char *path, struct error **err)
   struct stat status;
   if (fstat(fd, &status) < 0)
     return error_errno(err, "%s", path);
-  if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))
+  bool ours = status.st_uid == geteuid() || status.st_uid == 0;
+  if (!ours || status.st_mode & (S_IWGRP | S_IWOTH))
     return error_make(err, EPERM,
-                      "%s must belong to uid %u, and nobody else may write "
-                      "there",
+                      "%s must belong to uid %u or to root, and nobody else "
+                      "may write there",
                       path, geteuid());
   return 0;
 }

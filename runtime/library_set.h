@@ -19,7 +19,7 @@
  * under the lock is whole.
  *
  * Who may write to SETS decides what code runs in zygotes: it must be the
- * caller's own, and nobody else's to write. */
+ * caller's own or root's, and nobody else's to write. */
 #ifndef WAFER_RUNTIME_LIBRARY_SET_H
 #define WAFER_RUNTIME_LIBRARY_SET_H
 

@@ -20,6 +20,8 @@ check_PROGRAMS += \
   tests/unit/test_hmac \
   tests/unit/test_landlock \
   tests/unit/test_ledger \
+  tests/unit/test_library_lock \
+  tests/unit/test_library_set \
   tests/unit/test_mask \
   tests/unit/test_mem \
   tests/unit/test_named \

@@ -5,6 +5,7 @@ tests_fuzz_fuzz_SOURCES = \
   tests/fuzz/fuzz.c tests/fuzz/fuzz.h \
   tests/fuzz/fuzz_command.c \
   tests/fuzz/fuzz_kernel.c \
+  tests/fuzz/fuzz_library.c \
   tests/fuzz/fuzz_messages.c \
   tests/fuzz/fuzz_network.c \
   tests/fuzz/fuzz_records.c \

@@ -109,6 +109,7 @@ static void test_library_set(void **state)
   ask(&request);
   be_plain();
   request.libraries.dir = xstrdup("/var/tmp/sets/a-0123456789abcdef");
+  request.libraries.dir_fd = -1;
   check_good(spec_make(&request, &own_ids, true, false, &bundle, &err), err);
   json_is(json_object_get(bundle.json, "mounts"),
           "[{\"is_file\":false,\"path\":\"/tmp/sets/a-0123456789abcdef/lib/"

@@ -13,7 +13,7 @@ PACKAGES=(
   usr-is-merged
   ca-certificates # what a script may want
   dnsmasq-base nftables openssl passt # egress, and the tests' internet
-  libcmocka0 python3-hypothesis python3-pytest  # the tests
+  libcmocka0 python3-hypothesis python3-pip python3-pytest # the tests
   e2fsprogs libjansson4 libpython3.11 uidmap    # wafer
   dbus dbus-user-session libpam-systemd systemd # a user's own manager
 )
