@@ -54,24 +54,24 @@ struct pool {
 };
 
 /* Ends a cell that nobody was given, and removes what it had. */
-static void discard(struct pool *self, struct cell *cell)
+static void discard(struct pool *pool, struct cell *cell)
 {
   cleanup_error struct error *err = NULL;
   cell_kill(cell);
   if (cgroup_destroy(steal_pointer(&cell->cgroup), &err) < 0)
     fprintf(stderr, "wafer: %s\n", err->text);
   else if (cell->lease[0] != '\0')
-    lease_remove(self->options.state_dir, cell->lease);
+    lease_remove(pool->options.state_dir, cell->lease);
   cell_close(cell);
 }
 
 /* All that is done for nobody in particular waits a moment: who has just taken
  * something is to have the processors. */
-static void work_soon(struct pool *self)
+static void work_soon(struct pool *pool)
 {
   const struct timeval delay = {.tv_usec = POOL_REFILL_DELAY_MS * 1000};
-  if (!event_pending(self->work, EV_TIMEOUT, NULL))
-    event_add(self->work, &delay);
+  if (!event_pending(pool->work, EV_TIMEOUT, NULL))
+    event_add(pool->work, &delay);
 }
 
 static void when_forker_changed(void *argument)
@@ -97,12 +97,12 @@ static int make_scratch(struct cell *cell, const struct size *size,
 
 /* What follows the fork. The lease comes before anything that could be left
  * behind. */
-static int make(struct pool *self, struct cell *cell, const struct size *size,
+static int make(struct pool *pool, struct cell *cell, const struct size *size,
                 struct error **err)
 {
   const struct cell_place place = {
       .size = size, .network = NETWORK_NONE, .rehearse = true};
-  cell->lease_fd = lease_make(self->options.state_dir, cell->lease, err);
+  cell->lease_fd = lease_make(pool->options.state_dir, cell->lease, err);
   if (cell->lease_fd < 0 ||
       cell_make_cgroup(cell, cell->lease, size, err) < 0 ||
       sandbox_await_hello(&cell->sandbox, err) < 0 ||
@@ -113,20 +113,20 @@ static int make(struct pool *self, struct cell *cell, const struct size *size,
 
 static void make_in_background(void *argument)
 {
-  struct pool *self = argument;
-  struct cell *cell = &self->making.cell;
-  lease_sweep(self->options.state_dir);
-  if (make(self, cell, self->making_for->size, &self->making_error) == 0)
-    self->making.bytes = measure(&cell->sandbox);
+  struct pool *pool = argument;
+  struct cell *cell = &pool->making.cell;
+  lease_sweep(pool->options.state_dir);
+  if (make(pool, cell, pool->making_for->size, &pool->making_error) == 0)
+    pool->making.bytes = measure(&cell->sandbox);
 }
 
-static void fail_making(struct pool *self)
+static void fail_making(struct pool *pool)
 {
   fprintf(stderr, "wafer: make a sandbox ahead: %s\n",
-          self->making_error->text);
-  error_clear(&self->making_error);
-  discard(self, &self->making.cell);
-  self->failed_ns = clock_monotonic_ns();
+          pool->making_error->text);
+  error_clear(&pool->making_error);
+  discard(pool, &pool->making.cell);
+  pool->failed_ns = clock_monotonic_ns();
 }
 
 static void put(struct shelf *shelf, const struct parked *parked)
@@ -137,76 +137,76 @@ static void put(struct shelf *shelf, const struct parked *parked)
 
 static void when_made(void *argument)
 {
-  struct pool *self = argument;
-  if (self->making_error != NULL)
-    fail_making(self);
+  struct pool *pool = argument;
+  if (pool->making_error != NULL)
+    fail_making(pool);
   else
-    put(self->making_for, &self->making);
-  self->making_for = NULL;
-  work_soon(self);
+    put(pool->making_for, &pool->making);
+  pool->making_for = NULL;
+  work_soon(pool);
 }
 
 /* The zygote's answer to a refill's FORK. */
 static void when_forked(void *argument, struct message *answer)
 {
-  struct pool *self = argument;
-  struct error **err = &self->making_error;
+  struct pool *pool = argument;
+  struct error **err = &pool->making_error;
   if (answer == NULL)
     error_make(err, 0, "the zygote was lost");
   else if (answer->kind != MESSAGE_FORKED)
     error_make(err, 0, "%s", answer->text);
-  else if (sandbox_take_forked(&self->making.cell.sandbox, answer, err) == 0 &&
-           background_start(self->background, make_in_background, when_made,
-                            self, err) == 0)
+  else if (sandbox_take_forked(&pool->making.cell.sandbox, answer, err) == 0 &&
+           background_start(pool->background, make_in_background, when_made,
+                            pool, err) == 0)
     return;
-  fail_making(self);
-  self->making_for = NULL;
+  fail_making(pool);
+  pool->making_for = NULL;
 }
 
-static void begin_to_make(struct pool *self, struct shelf *shelf)
+static void begin_to_make(struct pool *pool, struct shelf *shelf)
 {
   struct sandbox_far_ends far = SANDBOX_FAR_ENDS_INIT;
-  self->making = (struct parked){.cell = CELL_INIT};
-  self->making.cell.missing = self->options.missing;
-  self->making.cell.ids.own =
-      geteuid() != 0 && (self->options.missing & 1U << WALL_UID) != 0;
-  self->making_for = shelf;
-  if (sandbox_make_ends(&self->making.cell.sandbox, &far, &self->making_error) <
+  pool->making = (struct parked){.cell = CELL_INIT};
+  pool->making.cell.missing = pool->options.missing;
+  pool->making.cell.ids.own =
+      geteuid() != 0 && (pool->options.missing & 1U << WALL_UID) != 0;
+  pool->making_for = shelf;
+  if (sandbox_make_ends(&pool->making.cell.sandbox, &far, &pool->making_error) <
           0 ||
-      forker_fork(self->forker, far.fds, when_forked, self,
-                  &self->making_error) < 0) {
-    fail_making(self);
-    self->making_for = NULL;
+      forker_fork(pool->forker, far.fds, when_forked, pool,
+                  &pool->making_error) < 0) {
+    fail_making(pool);
+    pool->making_for = NULL;
   }
   sandbox_close_far_ends(&far);
 }
 
 /* The emptiest, if there is room in it and memory for one more. */
-static struct shelf *find_short_shelf(const struct pool *self)
+static struct shelf *find_short_shelf(const struct pool *pool)
 {
   struct shelf *found = NULL;
   int64_t bytes = 0, largest = 0;
-  for (size_t i = 0; i < self->shelf_count; i++) {
-    struct shelf *shelf = self->shelves[i];
+  for (size_t i = 0; i < pool->shelf_count; i++) {
+    struct shelf *shelf = pool->shelves[i];
     for (int j = 0; j < shelf->count; j++) {
       bytes += shelf->items[j].bytes;
       if (shelf->items[j].bytes > largest)
         largest = shelf->items[j].bytes;
     }
-    if (shelf->count < self->options.size &&
+    if (shelf->count < pool->options.size &&
         (found == NULL || shelf->count < found->count))
       found = shelf;
   }
   if (largest == 0)
     largest = GUESSED_BYTES;
-  return bytes + largest <= self->options.memory_bytes ? found : NULL;
+  return bytes + largest <= pool->options.memory_bytes ? found : NULL;
 }
 
-static bool may_make(const struct pool *self)
+static bool may_make(const struct pool *pool)
 {
-  int64_t since_ns = clock_monotonic_ns() - self->failed_ns;
-  return forker_pid(self->forker) != 0 && !forker_is_busy(self->forker) &&
-         (self->failed_ns == 0 || since_ns >= RETRY_MS * (int64_t)NS_PER_MS);
+  int64_t since_ns = clock_monotonic_ns() - pool->failed_ns;
+  return forker_pid(pool->forker) != 0 && !forker_is_busy(pool->forker) &&
+         (pool->failed_ns == 0 || since_ns >= RETRY_MS * (int64_t)NS_PER_MS);
 }
 
 /* Begins one thing that needs doing, if any; the end of that comes back here.
@@ -215,16 +215,16 @@ static void when_work(evutil_socket_t fd, short what, void *argument)
 {
   (void)fd;
   (void)what;
-  struct pool *self = argument;
-  if (background_is_busy(self->background) || self->making_for != NULL)
+  struct pool *pool = argument;
+  if (background_is_busy(pool->background) || pool->making_for != NULL)
     return;
-  if (forker_wants_zygote(self->forker)) {
-    forker_warm(self->forker, self->background);
+  if (forker_wants_zygote(pool->forker)) {
+    forker_warm(pool->forker, pool->background);
     return;
   }
-  struct shelf *shelf = may_make(self) ? find_short_shelf(self) : NULL;
+  struct shelf *shelf = may_make(pool) ? find_short_shelf(pool) : NULL;
   if (shelf != NULL)
-    begin_to_make(self, shelf);
+    begin_to_make(pool, shelf);
 }
 
 struct pool *pool_new(struct event_base *loop,
@@ -233,63 +233,63 @@ struct pool *pool_new(struct event_base *loop,
   struct background *background = background_new(loop, err);
   if (background == NULL)
     return NULL;
-  struct pool *self = xcalloc(1, sizeof *self);
-  self->loop = loop;
-  self->options = *options;
-  self->background = background;
-  self->forker = forker_new(loop, LIBRARY_SET, when_forker_changed, self);
-  self->work = evtimer_new(loop, when_work, self);
+  struct pool *pool = xcalloc(1, sizeof *pool);
+  pool->loop = loop;
+  pool->options = *options;
+  pool->background = background;
+  pool->forker = forker_new(loop, LIBRARY_SET, when_forker_changed, pool);
+  pool->work = evtimer_new(loop, when_work, pool);
   for (size_t i = 0; i < SHELVES_MAX && size_at(i) != NULL; i++) {
-    self->shelves[i] = xcalloc(1, sizeof *self->shelves[i]);
-    self->shelves[i]->size = size_at(i);
-    self->shelf_count++;
+    pool->shelves[i] = xcalloc(1, sizeof *pool->shelves[i]);
+    pool->shelves[i]->size = size_at(i);
+    pool->shelf_count++;
   }
-  work_soon(self);
-  return self;
+  work_soon(pool);
+  return pool;
 }
 
 /* In the making: the zygote and the keeper are killed, so that the thread waits
  * for nobody. */
-static void interrupt(struct pool *self)
+static void interrupt(struct pool *pool)
 {
-  int keeper = self->making.cell.sandbox.keeper_pidfd;
-  forker_interrupt(self->forker);
-  if (self->making_for != NULL && keeper >= 0)
+  int keeper = pool->making.cell.sandbox.keeper_pidfd;
+  forker_interrupt(pool->forker);
+  if (pool->making_for != NULL && keeper >= 0)
     syscall(SYS_pidfd_send_signal, keeper, SIGKILL, NULL, 0);
 }
 
-void pool_free(struct pool *self)
+void pool_free(struct pool *pool)
 {
-  if (self == NULL)
+  if (pool == NULL)
     return;
-  forker_cancel(self->forker, self);
-  interrupt(self);
-  background_free(self->background);
-  error_clear(&self->making_error);
-  if (self->making_for != NULL)
-    discard(self, &self->making.cell);
+  forker_cancel(pool->forker, pool);
+  interrupt(pool);
+  background_free(pool->background);
+  error_clear(&pool->making_error);
+  if (pool->making_for != NULL)
+    discard(pool, &pool->making.cell);
   /* All are told before the first is waited for. */
-  for (size_t i = 0; i < self->shelf_count; i++)
-    for (int j = 0; j < self->shelves[i]->count; j++)
-      fd_close(&self->shelves[i]->items[j].cell.sandbox.keeper_fd);
-  for (size_t i = 0; i < self->shelf_count; i++) {
-    for (int j = 0; j < self->shelves[i]->count; j++)
-      discard(self, &self->shelves[i]->items[j].cell);
-    free(self->shelves[i]);
+  for (size_t i = 0; i < pool->shelf_count; i++)
+    for (int j = 0; j < pool->shelves[i]->count; j++)
+      fd_close(&pool->shelves[i]->items[j].cell.sandbox.keeper_fd);
+  for (size_t i = 0; i < pool->shelf_count; i++) {
+    for (int j = 0; j < pool->shelves[i]->count; j++)
+      discard(pool, &pool->shelves[i]->items[j].cell);
+    free(pool->shelves[i]);
   }
-  forker_free(self->forker);
-  event_free(self->work);
-  free(self);
+  forker_free(pool->forker);
+  event_free(pool->work);
+  free(pool);
 }
 
-static struct shelf *find_shelf(const struct pool *self,
+static struct shelf *find_shelf(const struct pool *pool,
                                 const struct pool_want *want)
 {
   if (strcmp(want->library_set, LIBRARY_SET) != 0)
     return NULL;
-  for (size_t i = 0; i < self->shelf_count; i++)
-    if (strcmp(self->shelves[i]->size->name, want->size) == 0)
-      return self->shelves[i];
+  for (size_t i = 0; i < pool->shelf_count; i++)
+    if (strcmp(pool->shelves[i]->size->name, want->size) == 0)
+      return pool->shelves[i];
   return NULL;
 }
 
@@ -308,30 +308,30 @@ static struct parked shift(struct shelf *shelf)
   return first;
 }
 
-bool pool_pop(struct pool *self, const struct pool_want *want,
+bool pool_pop(struct pool *pool, const struct pool_want *want,
               struct cell *cell)
 {
-  struct shelf *shelf = find_shelf(self, want);
-  work_soon(self);
+  struct shelf *shelf = find_shelf(pool, want);
+  work_soon(pool);
   while (shelf != NULL && shelf->count > 0) {
     struct parked parked = shift(shelf);
     if (!has_died(&parked.cell)) {
       *cell = parked.cell;
       return true;
     }
-    discard(self, &parked.cell);
+    discard(pool, &parked.cell);
   }
   return false;
 }
 
-void pool_push(struct pool *self, const struct pool_want *want,
+void pool_push(struct pool *pool, const struct pool_want *want,
                const struct cell *cell)
 {
-  put(find_shelf(self, want),
+  put(find_shelf(pool, want),
       &(struct parked){.cell = *cell, .bytes = measure(&cell->sandbox)});
 }
 
-struct forker *pool_forker(struct pool *self, const char *library_set)
+struct forker *pool_forker(struct pool *pool, const char *library_set)
 {
-  return strcmp(library_set, LIBRARY_SET) == 0 ? self->forker : NULL;
+  return strcmp(library_set, LIBRARY_SET) == 0 ? pool->forker : NULL;
 }
