@@ -34,29 +34,29 @@ static void stand_back(void)
 
 static void *run(void *argument)
 {
-  struct background *self = argument;
+  struct background *background = argument;
   stand_back();
-  self->work(self->argument);
-  eventfd_write(self->done_fd, 1);
+  background->work(background->argument);
+  eventfd_write(background->done_fd, 1);
   return NULL;
 }
 
-static void finish(struct background *self)
+static void finish(struct background *background)
 {
-  pthread_join(self->thread, NULL);
-  self->is_busy = false;
+  pthread_join(background->thread, NULL);
+  background->is_busy = false;
 }
 
 static void when_done(evutil_socket_t fd, short what, void *argument)
 {
   (void)what;
-  struct background *self = argument;
+  struct background *background = argument;
   eventfd_t count;
   eventfd_read(fd, &count);
-  if (!self->is_busy)
+  if (!background->is_busy)
     return;
-  finish(self);
-  self->done(self->argument);
+  finish(background);
+  background->done(background->argument);
 }
 
 struct background *background_new(struct event_base *loop, struct error **err)
@@ -66,44 +66,46 @@ struct background *background_new(struct event_base *loop, struct error **err)
     error_errno(err, "make an eventfd");
     return NULL;
   }
-  struct background *self = xcalloc(1, sizeof *self);
-  self->done_fd = fd;
-  self->event = event_new(loop, fd, EV_READ | EV_PERSIST, when_done, self);
-  event_add(self->event, NULL);
-  return self;
+  struct background *background = xcalloc(1, sizeof *background);
+  background->done_fd = fd;
+  background->event =
+      event_new(loop, fd, EV_READ | EV_PERSIST, when_done, background);
+  event_add(background->event, NULL);
+  return background;
 }
 
-void background_free(struct background *self)
+void background_free(struct background *background)
 {
-  if (self == NULL)
+  if (background == NULL)
     return;
-  if (self->is_busy)
-    finish(self);
-  event_free(self->event);
-  fd_close(&self->done_fd);
-  free(self);
+  if (background->is_busy)
+    finish(background);
+  event_free(background->event);
+  fd_close(&background->done_fd);
+  free(background);
 }
 
-bool background_is_busy(const struct background *self)
+bool background_is_busy(const struct background *background)
 {
-  return self->is_busy;
+  return background->is_busy;
 }
 
-int background_start(struct background *self, void (*work)(void *argument),
-                     void (*done)(void *argument), void *argument,
-                     struct error **err)
+int background_start(struct background *background,
+                     void (*work)(void *argument), void (*done)(void *argument),
+                     void *argument, struct error **err)
 {
   enum { STACK_BYTES = 512 << 10 };
   pthread_attr_t attributes;
-  self->work = work;
-  self->done = done;
-  self->argument = argument;
+  background->work = work;
+  background->done = done;
+  background->argument = argument;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, STACK_BYTES);
-  int failure = pthread_create(&self->thread, &attributes, run, self);
+  int failure =
+      pthread_create(&background->thread, &attributes, run, background);
   pthread_attr_destroy(&attributes);
   if (failure != 0)
     return error_make(err, failure, "start a thread: %s", strerror(failure));
-  self->is_busy = true;
+  background->is_busy = true;
   return 0;
 }

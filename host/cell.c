@@ -24,17 +24,17 @@ int cell_make_cgroup(struct cell *cell, const char *name,
   return cgroup_create(NULL, name, &limits, &cell->cgroup, err);
 }
 
-static int place_in_cgroup(struct cell *cell, struct sandbox_place *place,
+static int place_in_cgroup(struct cell *cell, struct sandbox_place place,
                            struct error **err)
 {
   int entry[CGROUP_ENTRY_FDS];
   int count = cgroup_open_entry(cell->cgroup, entry, err);
   if (count < 0)
     return -1;
-  place->ids = cell->ids;
-  place->cgroup_fds = entry;
-  place->cgroup_count = (size_t)count;
-  int result = sandbox_place(&cell->sandbox, place, err);
+  place.ids = cell->ids;
+  place.cgroup_fds = entry;
+  place.cgroup_count = (size_t)count;
+  int result = sandbox_place(&cell->sandbox, &place, err);
   while (count > 0)
     fd_close(&entry[--count]);
   return result;
@@ -50,7 +50,7 @@ static int place_as_root(struct cell *cell, struct sandbox_place *place,
   if (python_tree < 0)
     return -1;
   place->python_tree = python_tree;
-  return place_in_cgroup(cell, place, err);
+  return place_in_cgroup(cell, *place, err);
 }
 
 static int place_as_user(struct cell *cell, const struct cell_place *wanted,
@@ -64,7 +64,7 @@ static int place_as_user(struct cell *cell, const struct cell_place *wanted,
                       &place->tree_paths_count);
   place->python_tree = -1;
   place->tree_paths = paths;
-  return place_in_cgroup(cell, place, err);
+  return place_in_cgroup(cell, *place, err);
 }
 
 int cell_place(struct cell *cell, const struct cell_place *place,

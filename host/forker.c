@@ -45,15 +45,15 @@ struct forker {
 struct forker *forker_new(struct event_base *loop, const char *library_set,
                           void (*changed)(void *argument), void *argument)
 {
-  struct forker *self = xcalloc(1, sizeof *self);
-  self->loop = loop;
-  self->library_set = xstrdup(library_set);
-  self->changed = changed;
-  self->argument = argument;
-  self->zygote = (struct zygote)ZYGOTE_INIT;
-  self->next = (struct zygote)ZYGOTE_INIT;
-  self->last = &self->first;
-  return self;
+  struct forker *forker = xcalloc(1, sizeof *forker);
+  forker->loop = loop;
+  forker->library_set = xstrdup(library_set);
+  forker->changed = changed;
+  forker->argument = argument;
+  forker->zygote = (struct zygote)ZYGOTE_INIT;
+  forker->next = (struct zygote)ZYGOTE_INIT;
+  forker->last = &forker->first;
+  return forker;
 }
 
 static void free_waiter(struct waiter *waiter)
@@ -64,195 +64,195 @@ static void free_waiter(struct waiter *waiter)
 }
 
 /* Takes the first out of the queue and tells it. */
-static void answer_first(struct forker *self, struct message *answer)
+static void answer_first(struct forker *forker, struct message *answer)
 {
-  struct waiter *waiter = self->first;
-  self->is_asked = false;
-  self->first = waiter->next;
-  if (self->first == NULL)
-    self->last = &self->first;
-  self->waiting--;
+  struct waiter *waiter = forker->first;
+  forker->is_asked = false;
+  forker->first = waiter->next;
+  if (forker->first == NULL)
+    forker->last = &forker->first;
+  forker->waiting--;
   if (waiter->argument != NULL)
     waiter->answered(waiter->argument, answer);
   free_waiter(waiter);
 }
 
-static void drop_zygote(struct forker *self)
+static void drop_zygote(struct forker *forker)
 {
-  if (self->event != NULL)
-    event_free(self->event);
-  self->event = NULL;
-  zygote_end(&self->zygote);
-  library_set_release(&self->set);
+  if (forker->event != NULL)
+    event_free(forker->event);
+  forker->event = NULL;
+  zygote_end(&forker->zygote);
+  library_set_release(&forker->set);
 }
 
-static void drop_waiters(struct forker *self)
+static void drop_waiters(struct forker *forker)
 {
-  while (self->first != NULL)
-    answer_first(self, NULL);
+  while (forker->first != NULL)
+    answer_first(forker, NULL);
 }
 
 /* One that is dead says so by its end of file, too: when_answer. */
-static void ask_for_first(struct forker *self)
+static void ask_for_first(struct forker *forker)
 {
-  while (self->first != NULL && !self->is_asked) {
+  while (forker->first != NULL && !forker->is_asked) {
     cleanup_error struct error *ignored = NULL;
     struct message fork = {.kind = MESSAGE_FORK, .fd_count = FORK_FD_COUNT};
-    memcpy(fork.fds, self->first->fds, sizeof self->first->fds);
-    if (message_send(self->zygote.command_fd, &fork, &ignored) < 0)
-      answer_first(self, NULL);
+    memcpy(fork.fds, forker->first->fds, sizeof forker->first->fds);
+    if (message_send(forker->zygote.command_fd, &fork, &ignored) < 0)
+      answer_first(forker, NULL);
     else
-      self->is_asked = true;
+      forker->is_asked = true;
   }
 }
 
 static void when_answer(evutil_socket_t fd, short what, void *argument);
 
-static void take_next(struct forker *self)
+static void take_next(struct forker *forker)
 {
-  if (!self->next_is_warm || self->is_asked)
+  if (!forker->next_is_warm || forker->is_asked)
     return;
-  drop_zygote(self);
-  self->zygote = self->next;
-  self->next = (struct zygote)ZYGOTE_INIT;
-  self->set = self->next_set;
-  self->next_set = (struct library_set){0};
-  self->next_is_warm = false;
-  self->is_spoiled = false;
-  self->forks = 0;
-  self->warm_ns = clock_monotonic_ns();
-  self->event = event_new(self->loop, self->zygote.command_fd,
-                          EV_READ | EV_PERSIST, when_answer, self);
-  event_add(self->event, NULL);
+  drop_zygote(forker);
+  forker->zygote = forker->next;
+  forker->next = (struct zygote)ZYGOTE_INIT;
+  forker->set = forker->next_set;
+  forker->next_set = (struct library_set){0};
+  forker->next_is_warm = false;
+  forker->is_spoiled = false;
+  forker->forks = 0;
+  forker->warm_ns = clock_monotonic_ns();
+  forker->event = event_new(forker->loop, forker->zygote.command_fd,
+                            EV_READ | EV_PERSIST, when_answer, forker);
+  event_add(forker->event, NULL);
 }
 
 /* One that never forked anything is none to be replaced at once. */
-static void lose_zygote(struct forker *self)
+static void lose_zygote(struct forker *forker)
 {
-  if (self->forks == 0)
-    self->failed_ns = clock_monotonic_ns();
-  drop_zygote(self);
-  drop_waiters(self);
-  take_next(self);
+  if (forker->forks == 0)
+    forker->failed_ns = clock_monotonic_ns();
+  drop_zygote(forker);
+  drop_waiters(forker);
+  take_next(forker);
 }
 
-static void take_answer(struct forker *self, struct message *answer)
+static void take_answer(struct forker *forker, struct message *answer)
 {
-  self->forks += answer->kind == MESSAGE_FORKED;
+  forker->forks += answer->kind == MESSAGE_FORKED;
   if (answer->kind == MESSAGE_FAILED) {
     fprintf(stderr, "wafer: the zygote of the library set %s: %s\n",
-            self->library_set, answer->text);
-    self->is_spoiled = true;
+            forker->library_set, answer->text);
+    forker->is_spoiled = true;
   }
-  if (self->first != NULL)
-    answer_first(self, answer);
+  if (forker->first != NULL)
+    answer_first(forker, answer);
   message_close(answer);
-  take_next(self);
-  ask_for_first(self);
+  take_next(forker);
+  ask_for_first(forker);
 }
 
 static void when_answer(evutil_socket_t fd, short what, void *argument)
 {
   (void)what;
-  struct forker *self = argument;
+  struct forker *forker = argument;
   struct message answer;
   cleanup_error struct error *ignored = NULL;
   if (message_receive(fd, &answer, &ignored) > 0)
-    take_answer(self, &answer);
+    take_answer(forker, &answer);
   else
-    lose_zygote(self);
-  self->changed(self->argument);
+    lose_zygote(forker);
+  forker->changed(forker->argument);
 }
 
-static bool is_old(const struct forker *self)
+static bool is_old(const struct forker *forker)
 {
-  int64_t age_ns = clock_monotonic_ns() - self->warm_ns;
-  return self->is_spoiled || self->forks >= FORKER_FORKS_MAX ||
+  int64_t age_ns = clock_monotonic_ns() - forker->warm_ns;
+  return forker->is_spoiled || forker->forks >= FORKER_FORKS_MAX ||
          age_ns >= FORKER_AGE_MAX_MS * (int64_t)NS_PER_MS;
 }
 
-bool forker_wants_zygote(const struct forker *self)
+bool forker_wants_zygote(const struct forker *forker)
 {
-  if (self->next.pid != 0 || (self->zygote.pid != 0 && !is_old(self)))
+  if (forker->next.pid != 0 || (forker->zygote.pid != 0 && !is_old(forker)))
     return false;
-  int64_t since_ns = clock_monotonic_ns() - self->failed_ns;
-  return self->failed_ns == 0 ||
+  int64_t since_ns = clock_monotonic_ns() - forker->failed_ns;
+  return forker->failed_ns == 0 ||
          since_ns >= FORKER_RETRY_MS * (int64_t)NS_PER_MS;
 }
 
 static void warm(void *argument)
 {
-  struct forker *self = argument;
-  struct library_set *set = &self->next_set;
+  struct forker *forker = argument;
+  struct library_set *set = &forker->next_set;
   char version[PYTHON_VERSION_SIZE];
-  self->next_is_warm =
-      library_sets_choose(self->library_set, set, &self->next_error) == 0 &&
-      zygote_warm(&self->next, set->dir != NULL ? set : NULL, version,
-                  &self->next_error) == 0;
+  forker->next_is_warm =
+      library_sets_choose(forker->library_set, set, &forker->next_error) == 0 &&
+      zygote_warm(&forker->next, set->dir != NULL ? set : NULL, version,
+                  &forker->next_error) == 0;
 }
 
-static void fail_next(struct forker *self)
+static void fail_next(struct forker *forker)
 {
   fprintf(stderr, "wafer: the zygote of the library set %s: %s\n",
-          self->library_set, self->next_error->text);
-  error_clear(&self->next_error);
-  zygote_end(&self->next);
-  library_set_release(&self->next_set);
-  self->failed_ns = clock_monotonic_ns();
+          forker->library_set, forker->next_error->text);
+  error_clear(&forker->next_error);
+  zygote_end(&forker->next);
+  library_set_release(&forker->next_set);
+  forker->failed_ns = clock_monotonic_ns();
 }
 
 static void when_warm(void *argument)
 {
-  struct forker *self = argument;
-  if (self->next_is_warm)
-    take_next(self);
+  struct forker *forker = argument;
+  if (forker->next_is_warm)
+    take_next(forker);
   else
-    fail_next(self);
-  self->changed(self->argument);
+    fail_next(forker);
+  forker->changed(forker->argument);
 }
 
-void forker_warm(struct forker *self, struct background *background)
+void forker_warm(struct forker *forker, struct background *background)
 {
   /* It dies with the thread that starts it, so that is the loop's. */
-  if (zygote_start(&self->next, &self->next_error) < 0 ||
-      background_start(background, warm, when_warm, self, &self->next_error) <
-          0) {
-    fail_next(self);
+  if (zygote_start(&forker->next, &forker->next_error) < 0 ||
+      background_start(background, warm, when_warm, forker,
+                       &forker->next_error) < 0) {
+    fail_next(forker);
     return;
   }
-  launch_stand_back(self->next.pid);
+  launch_stand_back(forker->next.pid);
 }
 
-void forker_interrupt(struct forker *self)
+void forker_interrupt(struct forker *forker)
 {
-  if (self->next.pid > 0)
-    kill(self->next.pid, SIGKILL);
+  if (forker->next.pid > 0)
+    kill(forker->next.pid, SIGKILL);
 }
 
-pid_t forker_pid(const struct forker *self)
+pid_t forker_pid(const struct forker *forker)
 {
-  return self->zygote.pid;
+  return forker->zygote.pid;
 }
 
-const struct library_set *forker_set(const struct forker *self)
+const struct library_set *forker_set(const struct forker *forker)
 {
-  return &self->set;
+  return &forker->set;
 }
 
-bool forker_has_lock(struct forker *self, const char *lock_sha256)
+bool forker_has_lock(struct forker *forker, const char *lock_sha256)
 {
-  const char *ours = self->set.lock_sha256;
-  if (self->zygote.pid == 0)
+  const char *ours = forker->set.lock_sha256;
+  if (forker->zygote.pid == 0)
     return false;
   if (strcmp(ours != NULL ? ours : "", lock_sha256) == 0)
     return true;
-  self->is_spoiled = true;
+  forker->is_spoiled = true;
   return false;
 }
 
-bool forker_is_busy(const struct forker *self)
+bool forker_is_busy(const struct forker *forker)
 {
-  return self->first != NULL;
+  return forker->first != NULL;
 }
 
 static int copy_fds(const int *fds, int copies[FORK_FD_COUNT],
@@ -268,13 +268,14 @@ static int copy_fds(const int *fds, int copies[FORK_FD_COUNT],
   return 0;
 }
 
-int forker_fork(struct forker *self, const int *fds, forker_answered *answered,
-                void *argument, struct error **err)
+int forker_fork(struct forker *forker, const int *fds,
+                forker_answered *answered, void *argument, struct error **err)
 {
-  if (self->zygote.pid == 0)
+  if (forker->zygote.pid == 0)
     return error_make(err, ECHILD, "there is no zygote");
-  if (self->waiting == FORKER_QUEUE_MAX)
-    return error_make(err, EBUSY, "%d wait for a fork already", self->waiting);
+  if (forker->waiting == FORKER_QUEUE_MAX)
+    return error_make(err, EBUSY, "%d wait for a fork already",
+                      forker->waiting);
   struct waiter *waiter = xcalloc(1, sizeof *waiter);
   waiter->answered = answered;
   waiter->argument = argument;
@@ -282,30 +283,30 @@ int forker_fork(struct forker *self, const int *fds, forker_answered *answered,
     free_waiter(waiter);
     return -1;
   }
-  *self->last = waiter;
-  self->last = &waiter->next;
-  self->waiting++;
-  ask_for_first(self);
+  *forker->last = waiter;
+  forker->last = &waiter->next;
+  forker->waiting++;
+  ask_for_first(forker);
   return 0;
 }
 
-void forker_cancel(struct forker *self, const void *argument)
+void forker_cancel(struct forker *forker, const void *argument)
 {
-  for (struct waiter *waiter = self->first; waiter != NULL;
+  for (struct waiter *waiter = forker->first; waiter != NULL;
        waiter = waiter->next)
     if (waiter->argument == argument)
       waiter->argument = NULL;
 }
 
-void forker_free(struct forker *self)
+void forker_free(struct forker *forker)
 {
-  if (self == NULL)
+  if (forker == NULL)
     return;
-  drop_waiters(self);
-  drop_zygote(self);
-  zygote_end(&self->next);
-  library_set_release(&self->next_set);
-  error_clear(&self->next_error);
-  free(self->library_set);
-  free(self);
+  drop_waiters(forker);
+  drop_zygote(forker);
+  zygote_end(&forker->next);
+  library_set_release(&forker->next_set);
+  error_clear(&forker->next_error);
+  free(forker->library_set);
+  free(forker);
 }

@@ -62,24 +62,24 @@ struct pool {
 };
 
 /* Ends a cell that nobody was given, and removes what it had. */
-static void discard(struct pool *self, struct cell *cell)
+static void discard(struct pool *pool, struct cell *cell)
 {
   cleanup_error struct error *err = NULL;
   cell_kill(cell);
   if (cgroup_destroy(steal_pointer(&cell->cgroup), &err) < 0)
     fprintf(stderr, "wafer: %s\n", err->text);
   else if (cell->lease[0] != '\0')
-    lease_remove(self->options.state_dir, cell->lease);
+    lease_remove(pool->options.state_dir, cell->lease);
   cell_close(cell);
 }
 
 /* All that is done for nobody in particular waits a moment: who has just taken
  * something is to have the processors. */
-static void work_soon(struct pool *self)
+static void work_soon(struct pool *pool)
 {
   const struct timeval delay = {.tv_usec = POOL_REFILL_DELAY_MS * 1000};
-  if (!event_pending(self->work, EV_TIMEOUT, NULL))
-    event_add(self->work, &delay);
+  if (!event_pending(pool->work, EV_TIMEOUT, NULL))
+    event_add(pool->work, &delay);
 }
 
 static void when_forker_changed(void *argument)
@@ -105,16 +105,16 @@ static int make_scratch(struct cell *cell, const struct size *size,
 
 /* What follows the fork. The lease comes before anything that could be left
  * behind. */
-static int make(struct pool *self, struct cell *cell, struct error **err)
+static int make(struct pool *pool, struct cell *cell, struct error **err)
 {
-  const struct size *size = self->making_for->size;
+  const struct size *size = pool->making_for->size;
   const struct cell_place place = {
       .size = size,
       .network = NETWORK_NONE,
-      .libraries = forker_set(self->making_for->rack->forker),
+      .libraries = forker_set(pool->making_for->rack->forker),
       .rehearse = true,
   };
-  cell->lease_fd = lease_make(self->options.state_dir, cell->lease, err);
+  cell->lease_fd = lease_make(pool->options.state_dir, cell->lease, err);
   if (cell->lease_fd < 0 ||
       cell_make_cgroup(cell, cell->lease, size, err) < 0 ||
       sandbox_await_hello(&cell->sandbox, err) < 0 ||
@@ -125,20 +125,20 @@ static int make(struct pool *self, struct cell *cell, struct error **err)
 
 static void make_in_background(void *argument)
 {
-  struct pool *self = argument;
-  struct cell *cell = &self->making.cell;
-  lease_sweep(self->options.state_dir);
-  if (make(self, cell, &self->making_error) == 0)
-    self->making.bytes = measure(&cell->sandbox);
+  struct pool *pool = argument;
+  struct cell *cell = &pool->making.cell;
+  lease_sweep(pool->options.state_dir);
+  if (make(pool, cell, &pool->making_error) == 0)
+    pool->making.bytes = measure(&cell->sandbox);
 }
 
-static void fail_making(struct pool *self)
+static void fail_making(struct pool *pool)
 {
   fprintf(stderr, "wafer: make a sandbox ahead: %s\n",
-          self->making_error->text);
-  error_clear(&self->making_error);
-  discard(self, &self->making.cell);
-  self->failed_ns = clock_monotonic_ns();
+          pool->making_error->text);
+  error_clear(&pool->making_error);
+  discard(pool, &pool->making.cell);
+  pool->failed_ns = clock_monotonic_ns();
 }
 
 static void put(struct shelf *shelf, const struct parked *parked)
@@ -149,50 +149,50 @@ static void put(struct shelf *shelf, const struct parked *parked)
 
 static void when_made(void *argument)
 {
-  struct pool *self = argument;
-  if (self->making_error != NULL)
-    fail_making(self);
+  struct pool *pool = argument;
+  if (pool->making_error != NULL)
+    fail_making(pool);
   else
-    put(self->making_for, &self->making);
-  self->making_for = NULL;
-  work_soon(self);
+    put(pool->making_for, &pool->making);
+  pool->making_for = NULL;
+  work_soon(pool);
 }
 
 /* The zygote's answer to a refill's FORK. */
 static void when_forked(void *argument, struct message *answer)
 {
-  struct pool *self = argument;
-  struct error **err = &self->making_error;
+  struct pool *pool = argument;
+  struct error **err = &pool->making_error;
   if (answer == NULL)
     error_make(err, 0, "the zygote was lost");
   else if (answer->kind != MESSAGE_FORKED)
     error_make(err, 0, "%s", answer->text);
-  else if (sandbox_take_forked(&self->making.cell.sandbox, answer, err) == 0 &&
-           background_start(self->background, make_in_background, when_made,
-                            self, err) == 0)
+  else if (sandbox_take_forked(&pool->making.cell.sandbox, answer, err) == 0 &&
+           background_start(pool->background, make_in_background, when_made,
+                            pool, err) == 0)
     return;
-  fail_making(self);
-  self->making_for = NULL;
+  fail_making(pool);
+  pool->making_for = NULL;
 }
 
-static void begin_to_make(struct pool *self, struct shelf *shelf)
+static void begin_to_make(struct pool *pool, struct shelf *shelf)
 {
   struct sandbox_far_ends far = SANDBOX_FAR_ENDS_INIT;
   struct forker *forker = shelf->rack->forker;
   const char *lock = forker_set(forker)->lock_sha256;
-  self->making = (struct parked){.cell = CELL_INIT};
-  snprintf(self->making.library_lock, sizeof self->making.library_lock, "%s",
+  pool->making = (struct parked){.cell = CELL_INIT};
+  snprintf(pool->making.library_lock, sizeof pool->making.library_lock, "%s",
            lock != NULL ? lock : "");
-  self->making.cell.missing = self->options.missing;
-  self->making.cell.ids.own =
-      geteuid() != 0 && (self->options.missing & 1U << WALL_UID) != 0;
-  self->making_for = shelf;
-  if (sandbox_make_ends(&self->making.cell.sandbox, &far, &self->making_error) <
+  pool->making.cell.missing = pool->options.missing;
+  pool->making.cell.ids.own =
+      geteuid() != 0 && (pool->options.missing & 1U << WALL_UID) != 0;
+  pool->making_for = shelf;
+  if (sandbox_make_ends(&pool->making.cell.sandbox, &far, &pool->making_error) <
           0 ||
-      forker_fork(forker, far.fds, when_forked, self, &self->making_error) <
+      forker_fork(forker, far.fds, when_forked, pool, &pool->making_error) <
           0) {
-    fail_making(self);
-    self->making_for = NULL;
+    fail_making(pool);
+    pool->making_for = NULL;
   }
   sandbox_close_far_ends(&far);
 }
@@ -203,13 +203,13 @@ static bool may_make(const struct rack *rack)
 }
 
 /* What all that is parked takes, and the most that one of it does. */
-static int64_t count_bytes(const struct pool *self, int64_t *largest)
+static int64_t count_bytes(const struct pool *pool, int64_t *largest)
 {
   int64_t sum = 0;
   *largest = 0;
-  for (size_t i = 0; i < self->rack_count; i++)
-    for (size_t j = 0; j < self->racks[i].shelf_count; j++) {
-      const struct shelf *shelf = self->racks[i].shelves[j];
+  for (size_t i = 0; i < pool->rack_count; i++)
+    for (size_t j = 0; j < pool->racks[i].shelf_count; j++) {
+      const struct shelf *shelf = pool->racks[i].shelves[j];
       for (int k = 0; k < shelf->count; k++) {
         sum += shelf->items[k].bytes;
         if (shelf->items[k].bytes > *largest)
@@ -220,18 +220,18 @@ static int64_t count_bytes(const struct pool *self, int64_t *largest)
 }
 
 /* The emptiest, if there is room in it and memory for one more. */
-static struct shelf *find_short_shelf(const struct pool *self)
+static struct shelf *find_short_shelf(const struct pool *pool)
 {
   struct shelf *found = NULL;
-  int64_t largest, bytes = count_bytes(self, &largest);
+  int64_t largest, bytes = count_bytes(pool, &largest);
   if (bytes + (largest > 0 ? largest : GUESSED_BYTES) >
-      self->options.memory_bytes)
+      pool->options.memory_bytes)
     return NULL;
-  for (size_t i = 0; i < self->rack_count; i++) {
-    const struct rack *rack = &self->racks[i];
+  for (size_t i = 0; i < pool->rack_count; i++) {
+    const struct rack *rack = &pool->racks[i];
     for (size_t j = 0; may_make(rack) && j < rack->shelf_count; j++) {
       struct shelf *shelf = rack->shelves[j];
-      if (shelf->count < self->options.size &&
+      if (shelf->count < pool->options.size &&
           (found == NULL || shelf->count < found->count))
         found = shelf;
     }
@@ -239,18 +239,18 @@ static struct shelf *find_short_shelf(const struct pool *self)
   return found;
 }
 
-static struct forker *find_cold_forker(const struct pool *self)
+static struct forker *find_cold_forker(const struct pool *pool)
 {
-  for (size_t i = 0; i < self->rack_count; i++)
-    if (forker_wants_zygote(self->racks[i].forker))
-      return self->racks[i].forker;
+  for (size_t i = 0; i < pool->rack_count; i++)
+    if (forker_wants_zygote(pool->racks[i].forker))
+      return pool->racks[i].forker;
   return NULL;
 }
 
-static bool has_just_failed(const struct pool *self)
+static bool has_just_failed(const struct pool *pool)
 {
-  int64_t since_ns = clock_monotonic_ns() - self->failed_ns;
-  return self->failed_ns != 0 && since_ns < RETRY_MS * (int64_t)NS_PER_MS;
+  int64_t since_ns = clock_monotonic_ns() - pool->failed_ns;
+  return pool->failed_ns != 0 && since_ns < RETRY_MS * (int64_t)NS_PER_MS;
 }
 
 /* Begins one thing that needs doing, if any; the end of that comes back here.
@@ -259,26 +259,26 @@ static void when_work(evutil_socket_t fd, short what, void *argument)
 {
   (void)fd;
   (void)what;
-  struct pool *self = argument;
-  if (background_is_busy(self->background) || self->making_for != NULL)
+  struct pool *pool = argument;
+  if (background_is_busy(pool->background) || pool->making_for != NULL)
     return;
-  struct forker *cold = find_cold_forker(self);
+  struct forker *cold = find_cold_forker(pool);
   if (cold != NULL) {
-    forker_warm(cold, self->background);
+    forker_warm(cold, pool->background);
     return;
   }
-  struct shelf *shelf = has_just_failed(self) ? NULL : find_short_shelf(self);
+  struct shelf *shelf = has_just_failed(pool) ? NULL : find_short_shelf(pool);
   if (shelf != NULL)
-    begin_to_make(self, shelf);
+    begin_to_make(pool, shelf);
 }
 
-static void add_rack(struct pool *self, const char *library_set)
+static void add_rack(struct pool *pool, const char *library_set)
 {
-  if (self->rack_count == RACKS_MAX)
+  if (pool->rack_count == RACKS_MAX)
     return;
-  struct rack *rack = &self->racks[self->rack_count++];
+  struct rack *rack = &pool->racks[pool->rack_count++];
   rack->library_set = xstrdup(library_set);
-  rack->forker = forker_new(self->loop, library_set, when_forker_changed, self);
+  rack->forker = forker_new(pool->loop, library_set, when_forker_changed, pool);
   for (size_t i = 0; i < SHELVES_MAX && size_at(i) != NULL; i++) {
     rack->shelves[i] = xcalloc(1, sizeof *rack->shelves[i]);
     rack->shelves[i]->rack = rack;
@@ -293,27 +293,27 @@ struct pool *pool_new(struct event_base *loop,
   struct background *background = background_new(loop, err);
   if (background == NULL)
     return NULL;
-  struct pool *self = xcalloc(1, sizeof *self);
-  self->loop = loop;
-  self->options = *options;
-  self->background = background;
-  self->work = evtimer_new(loop, when_work, self);
+  struct pool *pool = xcalloc(1, sizeof *pool);
+  pool->loop = loop;
+  pool->options = *options;
+  pool->background = background;
+  pool->work = evtimer_new(loop, when_work, pool);
   for (size_t i = 0; i < options->library_sets->count; i++)
-    add_rack(self, options->library_sets->items[i]);
-  work_soon(self);
-  return self;
+    add_rack(pool, options->library_sets->items[i]);
+  work_soon(pool);
+  return pool;
 }
 
 /* In the making: the zygote and the keeper are killed, so that the thread waits
  * for nobody. */
-static void interrupt(struct pool *self)
+static void interrupt(struct pool *pool)
 {
-  int keeper = self->making.cell.sandbox.keeper_pidfd;
-  for (size_t i = 0; i < self->rack_count; i++) {
-    forker_cancel(self->racks[i].forker, self);
-    forker_interrupt(self->racks[i].forker);
+  int keeper = pool->making.cell.sandbox.keeper_pidfd;
+  for (size_t i = 0; i < pool->rack_count; i++) {
+    forker_cancel(pool->racks[i].forker, pool);
+    forker_interrupt(pool->racks[i].forker);
   }
-  if (self->making_for != NULL && keeper >= 0)
+  if (pool->making_for != NULL && keeper >= 0)
     syscall(SYS_pidfd_send_signal, keeper, SIGKILL, NULL, 0);
 }
 
@@ -325,45 +325,45 @@ static void tell_to_end(struct rack *rack)
       fd_close(&rack->shelves[i]->items[j].cell.sandbox.keeper_fd);
 }
 
-static void release_rack(struct pool *self, struct rack *rack)
+static void release_rack(struct pool *pool, struct rack *rack)
 {
   for (size_t i = 0; i < rack->shelf_count; i++) {
     for (int j = 0; j < rack->shelves[i]->count; j++)
-      discard(self, &rack->shelves[i]->items[j].cell);
+      discard(pool, &rack->shelves[i]->items[j].cell);
     free(rack->shelves[i]);
   }
   forker_free(rack->forker);
   free(rack->library_set);
 }
 
-void pool_free(struct pool *self)
+void pool_free(struct pool *pool)
 {
-  if (self == NULL)
+  if (pool == NULL)
     return;
-  interrupt(self);
-  background_free(self->background);
-  error_clear(&self->making_error);
-  if (self->making_for != NULL)
-    discard(self, &self->making.cell);
-  for (size_t i = 0; i < self->rack_count; i++)
-    tell_to_end(&self->racks[i]);
-  for (size_t i = 0; i < self->rack_count; i++)
-    release_rack(self, &self->racks[i]);
-  event_free(self->work);
-  free(self);
+  interrupt(pool);
+  background_free(pool->background);
+  error_clear(&pool->making_error);
+  if (pool->making_for != NULL)
+    discard(pool, &pool->making.cell);
+  for (size_t i = 0; i < pool->rack_count; i++)
+    tell_to_end(&pool->racks[i]);
+  for (size_t i = 0; i < pool->rack_count; i++)
+    release_rack(pool, &pool->racks[i]);
+  event_free(pool->work);
+  free(pool);
 }
 
-static struct rack *find_rack(struct pool *self, const char *library_set)
+static struct rack *find_rack(struct pool *pool, const char *library_set)
 {
-  for (size_t i = 0; i < self->rack_count; i++)
-    if (strcmp(self->racks[i].library_set, library_set) == 0)
-      return &self->racks[i];
+  for (size_t i = 0; i < pool->rack_count; i++)
+    if (strcmp(pool->racks[i].library_set, library_set) == 0)
+      return &pool->racks[i];
   return NULL;
 }
 
-static struct shelf *find_shelf(struct pool *self, const struct pool_want *want)
+static struct shelf *find_shelf(struct pool *pool, const struct pool_want *want)
 {
-  const struct rack *rack = find_rack(self, want->library_set);
+  const struct rack *rack = find_rack(pool, want->library_set);
   for (size_t i = 0; rack != NULL && i < rack->shelf_count; i++)
     if (strcmp(rack->shelves[i]->size->name, want->size) == 0)
       return rack->shelves[i];
@@ -385,11 +385,11 @@ static struct parked shift(struct shelf *shelf)
   return first;
 }
 
-bool pool_pop(struct pool *self, const struct pool_want *want,
+bool pool_pop(struct pool *pool, const struct pool_want *want,
               struct cell *cell)
 {
-  struct shelf *shelf = find_shelf(self, want);
-  work_soon(self);
+  struct shelf *shelf = find_shelf(pool, want);
+  work_soon(pool);
   while (shelf != NULL && shelf->count > 0) {
     struct parked parked = shift(shelf);
     if (!has_died(&parked.cell) &&
@@ -397,22 +397,22 @@ bool pool_pop(struct pool *self, const struct pool_want *want,
       *cell = parked.cell;
       return true;
     }
-    discard(self, &parked.cell);
+    discard(pool, &parked.cell);
   }
   return false;
 }
 
-void pool_push(struct pool *self, const struct pool_want *want,
+void pool_push(struct pool *pool, const struct pool_want *want,
                const struct cell *cell)
 {
   struct parked parked = {.cell = *cell, .bytes = measure(&cell->sandbox)};
   memcpy(parked.library_lock, want->library_lock, sizeof parked.library_lock);
-  put(find_shelf(self, want), &parked);
+  put(find_shelf(pool, want), &parked);
 }
 
-struct forker *pool_forker(struct pool *self, const struct pool_want *want)
+struct forker *pool_forker(struct pool *pool, const struct pool_want *want)
 {
-  struct rack *rack = find_rack(self, want->library_set);
+  struct rack *rack = find_rack(pool, want->library_set);
   return rack != NULL && forker_has_lock(rack->forker, want->library_lock)
              ? rack->forker
              : NULL;

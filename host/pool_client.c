@@ -32,7 +32,7 @@ int pool_socket_address(const char *path, struct sockaddr_un *address,
         "the socket's path %s is longer than the %zu bytes that a "
         "socket may have; give --socket a shorter one",
         path, sizeof address->sun_path - 1);
-  strcpy(address->sun_path, path);
+  memcpy(address->sun_path, path, strlen(path) + 1);
   return 0;
 }
 

@@ -163,7 +163,7 @@ static void take_fds(const int *fds, const struct taken *taken,
 int pool_get_cell(struct message *message, struct cell *cell,
                   struct error **err)
 {
-  struct taken taken;
+  struct taken taken = {0};
   if (get(message, &taken, sizeof taken, err) < 0)
     return -1;
   size_t first = CELL_FDS + (taken.has_scratch != 0);

@@ -330,8 +330,11 @@ static void start_events(struct server *server)
 
 static void stop_events(struct server *server)
 {
-  while (server->clients != NULL)
-    hang_up(server->clients);
+  struct client *next;
+  for (struct client *client = server->clients; client != NULL; client = next) {
+    next = client->next;
+    hang_up(client);
+  }
   event_free(server->listener);
   for (size_t i = 0; i < ARRAY_LENGTH(end_signals); i++)
     event_free(server->signals[i]);

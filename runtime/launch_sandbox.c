@@ -12,10 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void sandbox_close_far_ends(struct sandbox_far_ends *ends)
+void sandbox_close_far_ends(struct sandbox_far_ends *far)
 {
   for (int i = 0; i < FORK_FD_COUNT; i++)
-    fd_close(&ends->fds[i]);
+    fd_close(&far->fds[i]);
 }
 
 static int make_pipe(int *near, int *far, struct error **err)

@@ -94,6 +94,8 @@ def wafer_of(no_leaks):
     def make(user):
         wafer = Wafer(pwd.getpwnam(USERS[user]))
         no_leaks.append(wafer)
+        if os.environ.get("WAFER_SERVED"):
+            wafer.wait_for_pool(wafer.serve())
         return wafer
 
     return make

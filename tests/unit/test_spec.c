@@ -117,7 +117,8 @@ static void test_library_set(void **state)
   json_is(python_of(&bundle, "packages"),
           "[\"/var/tmp/sets/a-0123456789abcdef/lib/python3.11/"
           "site-packages\"]");
-  cleanup_free char *paths = spec_tree_paths(&request, &count);
+  cleanup_free char *paths = spec_tree_paths(
+      request.mounts, request.mount_count, &request.libraries, &count);
   const char *second = paths + strlen(paths) + 1;
   assert_string_equal(second, "r/var/tmp/sets/a-0123456789abcdef/lib/"
                               "python3.11/site-packages");
@@ -236,8 +237,8 @@ static void test_mounts(void **state)
   check_good(request_add_mount(&request, ".:/in", &err), err);
   check_good(request_add_mount(&request, "file\xE9:/\xC3\xA9:rw", &err), err);
   size_t count;
-  cleanup_free char *paths =
-      spec_tree_paths(request.mounts, request.mount_count, &count);
+  cleanup_free char *paths = spec_tree_paths(
+      request.mounts, request.mount_count, &request.libraries, &count);
   cleanup_free char *expected =
       xasprintf("r%s|r%s|w%s/file\xE9|", launch_python_dir(), check->folder,
                 check->folder);
@@ -274,8 +275,8 @@ static void test_no_mounts(void **state)
   (void)state;
   struct request request = {0};
   size_t count;
-  cleanup_free char *paths =
-      spec_tree_paths(request.mounts, request.mount_count, &count);
+  cleanup_free char *paths = spec_tree_paths(
+      request.mounts, request.mount_count, &request.libraries, &count);
   assert_int_equal(count, strlen(launch_python_dir()) + 2);
   assert_int_equal(paths[0], 'r');
   assert_string_equal(paths + 1, launch_python_dir());
