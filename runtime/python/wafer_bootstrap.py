@@ -12,6 +12,7 @@ are needed here are those of `posix`.
 import builtins
 import posix
 import sys
+import time
 
 import _sitebuiltins
 
@@ -46,6 +47,8 @@ def run(spec, files, report_fd, stack_signal, execute):
     INTERRUPTED is returned where an uncaught KeyboardInterrupt ended it.
     """
     _set_environment(spec["env"])
+    # The interpreter started on the host, in the host's time zone.
+    time.tzset()
     posix.chdir("/tmp")
     sys.stdout.reconfigure(line_buffering=True)
     script = _stage(spec, files)
@@ -54,6 +57,7 @@ def run(spec, files, report_fd, stack_signal, execute):
         posix.close(descriptor)
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
+    sys.orig_argv = [sys.executable] + sys.argv
     sys.path.append(PACKAGES)
     return _run_to_end(script, libraries, report_fd, execute)
 
