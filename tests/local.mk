@@ -75,7 +75,8 @@ tests_system_warm_LDADD = $(wafer_LDADD)
 tests_system_warm_LDFLAGS = $(AM_LDFLAGS) \
   -Wl,--wrap=main,--wrap=zygote_start,--wrap=zygote_stop,--wrap=zygote_end
 .PHONY: install-for-tests
-install-for-tests: install tests/system/warm
+install-for-tests: install
+	$(MAKE) $(AM_MAKEFLAGS) tests/system/warm$(EXEEXT)
 	$(INSTALL_PROGRAM) tests/system/warm \
 	  $(DESTDIR)$(pkglibexecdir)/wafer-warm
 
