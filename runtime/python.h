@@ -30,6 +30,10 @@ void python_before_fork(void);
 void python_after_fork_parent(void);
 void python_after_fork_child(void);
 
+/* In the child, too: makes what is random or remembered its own, as the table
+ * RENEWED of the bootstrap has it. */
+int python_renew(struct error **err);
+
 /* Runs a script to its end: `job` is the spec's "python" object, `fds` the
  * descriptors its indices mean, which the script doesn't inherit, `report_fd`
  * the pipe on which its end is explained. Finalizes the interpreter. Returns

@@ -64,6 +64,11 @@ void python_after_fork_child(void)
     module->after_fork_child();
 }
 
+int python_renew(struct error **err)
+{
+  return module != NULL ? module->renew(err) : 0;
+}
+
 int python_run(const json_t *job, const int *fds, int report_fd)
 {
   return module->run(job, fds, report_fd);

@@ -13,6 +13,7 @@ struct python_module {
   void (*before_fork)(void);
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
+  int (*renew)(struct error **err);
   int (*run)(const json_t *job, const int *fds, int report_fd);
 };
 
