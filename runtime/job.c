@@ -231,7 +231,7 @@ static int take_scratch(const struct park *park, struct error **err)
 static int park(struct job *job, struct error **err)
 {
   if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
-      start_python_and_make_rooms(job, err) < 0)
+      python_renew(err) < 0 || start_python_and_make_rooms(job, err) < 0)
     return -1;
   /* From here on this process's memory and time count as the run's. */
   if (enter_cgroup(job->cgroup_fds, job->park.cgroup_files, err) < 0 ||

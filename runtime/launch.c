@@ -106,6 +106,8 @@ static void become_zygote(const struct parts *parts)
   int python = fcntl(parts->python, F_DUPFD_CLOEXEC, ABOVE);
   sigset_t none;
   sigemptyset(&none);
+  if (getpid() == JOB_PID)
+    _exit(0);
   /* Whatever the caller ignores (nohup), a job finds the usual defaults. What
    * a module prints while it is imported goes where errors go. */
   for (int number = 1; number < NSIG; number++)
@@ -120,6 +122,21 @@ static void become_zygote(const struct parts *parts)
     _exit(125);
   syscall(SYS_execveat, program, "", argv, environment, AT_EMPTY_PATH);
   _exit(125);
+}
+
+/* The first child in a container would be JOB_PID, and the next isn't. */
+static pid_t vfork_zygote(const struct parts *parts)
+{
+  pid_t pid = vfork();
+  if (pid == 0)
+    become_zygote(parts);
+  if (pid != JOB_PID)
+    return pid;
+  waitpid(pid, NULL, 0);
+  pid = vfork();
+  if (pid == 0)
+    become_zygote(parts);
+  return pid;
 }
 
 int zygote_start(struct zygote *zygote, struct error **err)
@@ -137,9 +154,7 @@ int zygote_start(struct zygote *zygote, struct error **err)
   };
   if (open_parts(&parts, err) < 0)
     return -1;
-  pid_t pid = vfork();
-  if (pid == 0)
-    become_zygote(&parts);
+  pid_t pid = vfork_zygote(&parts);
   if (pid < 0)
     return error_errno(err, "start " ZYGOTE_PROGRAM);
   zygote->pid = pid;

@@ -115,6 +115,12 @@ void message_close(struct message *message);
 /* Copies the text, cut to size - 1 bytes, with a NUL after it. */
 void message_copy_text(const struct message *message, char *text, size_t size);
 
+/* A job's process id in its sandbox, whose first process is the keeper. No
+ * zygote may have the same in its own namespace: OpenSSL 3 (openssl_get_fork_id)
+ * and SQLite (unixOpen) see by a new process id that they were forked, and draw
+ * new random numbers then. */
+enum { JOB_PID = 2 };
+
 /* Indices of the descriptors beside FORK. */
 enum fork_fd {
   FORK_FD_JOB,

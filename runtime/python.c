@@ -308,6 +308,19 @@ static int run(const json_t *job, const int *fds, int report_fd)
   return 128 + SIGINT;
 }
 
+static int renew(struct error **err)
+{
+  PyObject *module =
+      PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *done = PyObject_CallMethod(module, "renew", NULL);
+  if (done == NULL) {
+    PyErr_Print();
+    return error_make(err, 0, "make what is random new after the fork");
+  }
+  Py_DECREF(done);
+  return 0;
+}
+
 const struct python_module wafer_python_module = {
     .start = start,
     .preload = preload,
@@ -317,5 +330,6 @@ const struct python_module wafer_python_module = {
     .after_fork_parent = PyOS_AfterFork_Parent,
     .after_fork_child = PyOS_AfterFork_Child,
     .rehearse = rehearse,
+    .renew = renew,
     .run = run,
 };

@@ -43,6 +43,9 @@ void python_after_fork_child(void);
  * to: 1 MiB, and half of the time from the release to a script's first line.
  * `report_fd` as below. */
 int python_rehearse(int report_fd, struct error **err);
+/* In the child, too: makes what is random or remembered its own, as the table
+ * RENEWED of the bootstrap has it. */
+int python_renew(struct error **err);
 
 /* Runs a script to its end: `job` is the spec's "python" object, `fds` the
  * descriptors its indices mean, which the script doesn't inherit, `report_fd`

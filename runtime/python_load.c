@@ -80,6 +80,11 @@ int python_rehearse(int report_fd, struct error **err)
   return module->rehearse(report_fd, err);
 }
 
+int python_renew(struct error **err)
+{
+  return module != NULL ? module->renew(err) : 0;
+}
+
 int python_run(const json_t *job, const int *fds, int report_fd)
 {
   return module->run(job, fds, report_fd);

@@ -16,6 +16,7 @@ struct python_module {
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
   int (*rehearse)(int report_fd, struct error **err);
+  int (*renew)(struct error **err);
   int (*run)(const json_t *job, const int *fds, int report_fd);
 };
 

@@ -69,6 +69,19 @@ tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/books.h
 tests_unit_test_store_faults_SOURCES = \
   tests/unit/test_store_faults.c tests/unit/books.h
 
+# wafer with a warm zygote, for the system tests: `make install-for-tests` puts
+# it beside the others.
+EXTRA_PROGRAMS += tests/system/warm
+tests_system_warm_SOURCES = tests/system/warm.c $(wafer_SOURCES)
+tests_system_warm_LDADD = $(wafer_LDADD)
+tests_system_warm_LDFLAGS = $(AM_LDFLAGS) \
+  -Wl,--wrap=main,--wrap=zygote_start,--wrap=zygote_stop,--wrap=zygote_end
+.PHONY: install-for-tests
+install-for-tests: install
+	$(MAKE) $(AM_MAKEFLAGS) tests/system/warm$(EXEEXT)
+	$(INSTALL_PROGRAM) tests/system/warm \
+	  $(DESTDIR)$(pkglibexecdir)/wafer-warm
+
 # What most of the others include.
 EXTRA_DIST += tests/unit/check.h
 

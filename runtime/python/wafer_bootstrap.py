@@ -12,6 +12,7 @@ are needed here are those of `posix`.
 import builtins
 import posix
 import sys
+import time
 
 import _sitebuiltins
 
@@ -40,6 +41,62 @@ vars(builtins.copyright).update(
     _Printer__lines=None,
     _Printer__filenames=[],
 )
+
+
+def _renew_multiprocessing(process):
+    main = process.current_process()
+    main.authkey = posix.urandom(32)
+    main._config.pop("tempdir", None)
+
+
+# What a fork of a warm zygote makes new, where the zygote has imported it: the
+# module, how, and why it wouldn't be new by itself. Each has a row in
+# tests/python/test_renewal.py, and so has what needs no row here: `random` has
+# a hook of its own (os.register_at_fork), os.urandom and what is made of it
+# (secrets, uuid4) asks the kernel. The seed of hash() can't be changed: it is
+# one for all jobs of a zygote, like the layout of memory.
+RENEWED = (
+    (
+        "numpy.random",
+        lambda random: random.seed(),
+        "the generator behind numpy.random.rand() and its like knows no fork",
+    ),
+    (
+        "_ssl",
+        lambda ssl: ssl.RAND_add(posix.urandom(48), 48.0),
+        "OpenSSL 3 tells a fork by its process id; see JOB_PID in protocol.h",
+    ),
+    (
+        "uuid",
+        lambda uuid: vars(uuid).update(_node=None, _last_timestamp=None),
+        "getnode() keeps what it found: the machine's own address",
+    ),
+    (
+        "tempfile",
+        lambda tempfile: vars(tempfile).update(
+            _name_sequence=None, tempdir=None
+        ),
+        "names go by process id, and the folder was the zygote's",
+    ),
+    (
+        "multiprocessing.process",
+        _renew_multiprocessing,
+        "the key by which a program's processes know each other, made at import",
+    ),
+    (
+        "logging",
+        lambda logging: vars(logging).update(_startTime=time.time()),
+        "relativeCreated counts from the import",
+    ),
+)
+
+
+def renew():
+    """Makes what is random or remembered this process's own, after a fork."""
+    for name, make_new, _ in RENEWED:
+        module = sys.modules.get(name)
+        if module is not None:
+            make_new(module)
 
 
 def preload(packages, module):
@@ -84,6 +141,8 @@ def run(spec, files, report_fd, stack_signal, execute):
     """
     _set_environment(spec["env"])
     _set_arrow_threads(spec["env"])
+    # The interpreter started on the host, in the host's time zone.
+    time.tzset()
     posix.chdir("/tmp")
     sys.stdout.reconfigure(line_buffering=True)
     script = _stage(spec, files)
@@ -93,6 +152,7 @@ def run(spec, files, report_fd, stack_signal, execute):
     _answer_stack_signal(report_fd, stack_signal)
     sys.argv = [script] + spec["argv"]
     _add_packages(spec["packages"])
+    sys.orig_argv = [sys.executable] + sys.argv
     sys.path.append(PACKAGES)
     return _run_to_end(script, libraries, report_fd, execute)
 

@@ -16,7 +16,7 @@ import pytest
 sys.dont_write_bytecode = True
 
 import world  # noqa: E402
-from wafer_command import WAFER, Wafer  # noqa: E402
+from wafer_command import WAFER, WARM, Wafer  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
 PLAIN_USER = "wafer-test"
@@ -48,6 +48,8 @@ def missing_prerequisite():
         call_version()
     except (OSError, subprocess.CalledProcessError) as error:
         return f"{PLAIN_USER} can't run {WAFER}: {error}"
+    if not WARM.exists():
+        return f"there is no {WARM}: make install-for-tests"
     return None
 
 
@@ -105,6 +107,21 @@ def wafer_of(no_leaks):
 def wafer(request, wafer_of):
     """wafer as root, then as a plain user."""
     return wafer_of(request.param)
+
+
+@pytest.fixture(params=["cold", "warm"])
+def any_wafer(request, wafer):
+    """Each of these, with an interpreter of each job's own and with a fork."""
+    if request.param == "warm":
+        wafer.program = WARM
+    return wafer
+
+
+@pytest.fixture
+def warm_wafer(wafer):
+    """Each of these whose jobs are forks of one warm zygote."""
+    wafer.program = WARM
+    return wafer
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from waiting import DEADLINE_S, wait_for
 PREFIX = pathlib.Path(os.environ.get("WAFER_PREFIX", "/usr/local"))
 WAFER = PREFIX / "bin" / "wafer"
 ZYGOTE = PREFIX / "libexec" / "wafer" / "wafer-zygote"
+WARM = ZYGOTE.with_name("wafer-warm")  # its jobs are forks of one warm zygote
 
 # On disk also where /tmp is memory: root's scratch images lie below it.
 BASE = pathlib.Path("/var/tmp")
@@ -166,6 +167,7 @@ class Wafer:
         self.config_dir = self.base / "config"
         self.runtime_dir = self.base / "run"
         self.work = self.folder("work")
+        self.program = WAFER
         self.started = []
         self.enter = []  # a command, run by root, that runs wafer elsewhere
         self.missing = set() if self.is_root else self.find_missing()
@@ -231,7 +233,7 @@ class Wafer:
             }
         keywords.setdefault("start_new_session", True)
         command = keywords.pop("prefix_command", [])
-        command += [str(WAFER), *map(os.fspath, arguments)]
+        command += [str(self.program), *map(os.fspath, arguments)]
         if self.group or self.enter:
             identity = {}
             command = [*become(self.user), *command]
