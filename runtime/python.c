@@ -20,6 +20,8 @@
 #define BOOTSTRAP   "wafer_bootstrap"
 #define INTERPRETER "/usr/bin/python" PYTHON_VERSION
 
+enum { INTERRUPTED = -1 }; /* the bootstrap's, in place of an exit status */
+
 /* Compiled code that is part of this program (runtime/freeze.py): the
  * bootstrap, and the modules that each start of an interpreter imports from
  * files. So no folder is listed and no file read: 1.2M instructions of 29M. */
@@ -255,7 +257,9 @@ static PyObject *make_execute(void)
   return PyCFunction_New(&method, NULL);
 }
 
-static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
+/* *bootstrap becomes the caller's. */
+static int call_bootstrap(const json_t *job, const int *fds, int report_fd,
+                          PyObject **bootstrap)
 {
   PyObject *modules = PyImport_GetModuleDict();
   PyObject *module = PyDict_GetItemString(modules, BOOTSTRAP);
@@ -270,7 +274,7 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
   Py_XDECREF(run_file);
   Py_XDECREF(spec);
   Py_XDECREF(files);
-  Py_XDECREF(module);
+  *bootstrap = module;
   if (status == NULL) {
     PyErr_Print();
     return 1;
@@ -278,6 +282,28 @@ static int call_bootstrap(const json_t *job, const int *fds, int report_fd)
   int number = (int)PyLong_AsLong(status);
   Py_DECREF(status);
   return number;
+}
+
+/* Ends the interpreter and returns the exit status. Where modules were imported
+ * ahead, the process ends here: the libraries that they loaded would be taken
+ * apart as slowly as they are. */
+static int end(PyObject *bootstrap, int status)
+{
+  enum { FLUSH_FAILED = 120 };
+  PyObject *done = PyObject_CallMethod(bootstrap, "end", NULL);
+  bool is_over = done != Py_False;
+  if (done == NULL) {
+    PyErr_WriteUnraisable(NULL);
+    status = FLUSH_FAILED;
+  }
+  Py_XDECREF(done);
+  Py_DECREF(bootstrap);
+  if (!is_over)
+    return Py_FinalizeEx() < 0 ? FLUSH_FAILED : status;
+  fflush(NULL);
+  if (status != INTERRUPTED)
+    _exit(status);
+  return status;
 }
 
 static int rehearse(int report_fd, struct error **err)
@@ -296,11 +322,10 @@ static int rehearse(int report_fd, struct error **err)
 
 static int run(const json_t *job, const int *fds, int report_fd)
 {
-  enum { FLUSH_FAILED = 120, INTERRUPTED = -1 };
   thread_counts_apply(json_object_get(job, "env"));
-  int status = call_bootstrap(job, fds, report_fd);
-  if (Py_FinalizeEx() < 0)
-    status = FLUSH_FAILED;
+  PyObject *bootstrap;
+  int status = call_bootstrap(job, fds, report_fd, &bootstrap);
+  status = end(bootstrap, status);
   if (status != INTERRUPTED)
     return status;
   signal(SIGINT, SIG_DFL);

@@ -43,6 +43,7 @@ void python_after_fork_child(void);
  * to: 1 MiB, and half of the time from the release to a script's first line.
  * `report_fd` as below. */
 int python_rehearse(int report_fd, struct error **err);
+
 /* In the child, too: makes what is random or remembered its own, as the table
  * RENEWED of the bootstrap has it. */
 int python_renew(struct error **err);
@@ -50,8 +51,9 @@ int python_renew(struct error **err);
 /* Runs a script to its end: `job` is the spec's "python" object, `fds` the
  * descriptors its indices mean, which the script doesn't inherit, `report_fd`
  * the pipe on which its end is explained. Finalizes the interpreter. Returns
- * the exit status that python3 itself would have; where an uncaught
- * KeyboardInterrupt ends it, the process dies of SIGINT, as python3's. */
+ * the exit status that python3 itself would have, or where modules were
+ * imported ahead exits with it; where an uncaught KeyboardInterrupt ends it, the
+ * process dies of SIGINT, as python3's. */
 int python_run(const json_t *job, const int *fds, int report_fd);
 
 #endif

@@ -99,12 +99,17 @@ def renew():
             make_new(module)
 
 
+# The names of the modules that a zygote imported; None: the usual few.
+_ahead = None
+
+
 def preload(packages, module):
     """Imports a module of a library set into a zygote.
 
     Returns what went wrong, as one line, or None. Nothing that it printed stays
     in a buffer, which each fork would print again.
     """
+    global _ahead
     wrong = None
     try:
         _add_packages([packages])
@@ -118,7 +123,62 @@ def preload(packages, module):
         wrong = wrong or f"it broke the standard streams: {error}"
     if wrong is not None:
         wrong = " ".join(wrong.encode("utf-8", "replace").decode().split())
+    _ahead = frozenset(sys.modules)
     return wrong
+
+
+def end():
+    """Ends the program where Py_FinalizeEx would take apart what was imported
+    ahead, and copy each page of it for that: 30 ms for pandas and the like.
+
+    The same is done, in that order, for all that is the script's own: threads
+    are awaited, exit functions called, streams flushed; then its modules go,
+    and with them what they held. Returns whether that was it, and raises
+    OSError or ValueError where the last output couldn't be written.
+    """
+    if _ahead is None:
+        return False
+    threading = sys.modules.get("threading")
+    try:
+        if threading is not None:
+            threading._shutdown()
+    except BaseException as error:
+        _show(error)
+    import atexit
+
+    atexit._run_exitfuncs()
+    _flush()
+    own = [name for name in sys.modules if name not in _ahead]
+    _drop_modules(["__main__", *reversed(own)])
+    _flush()
+    return True
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _drop_modules(names):
+    """What something else still refers to is emptied, the newest name first."""
+    import gc
+    import _weakref
+
+    for name in ("last_type", "last_value", "last_traceback"):
+        vars(sys).pop(name, None)
+    left = []
+    for name in names:
+        module = sys.modules.pop(name, None)
+        if isinstance(module, type(sys)):
+            left.append(_weakref.ref(module))
+    del module
+    gc.collect()
+    for module in left:
+        names = vars(module()) if module() is not None else {}
+        for name in reversed(list(names)):
+            if name != "__builtins__":
+                names[name] = None
 
 
 def _add_packages(folders):
