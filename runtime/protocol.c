@@ -83,11 +83,11 @@ int message_expect(int socket_fd, enum message_kind expected,
                     message->kind, expected);
 }
 
-void message_copy_text(const struct message *message, char *to, size_t size)
+void message_copy_text(const struct message *message, char *text, size_t size)
 {
   size_t length = strnlen(message->text, size - 1);
-  memcpy(to, message->text, length);
-  to[length] = '\0';
+  memcpy(text, message->text, length);
+  text[length] = '\0';
 }
 
 void message_close(struct message *message)

@@ -52,8 +52,8 @@ int python_renew(struct error **err);
  * descriptors its indices mean, which the script doesn't inherit, `report_fd`
  * the pipe on which its end is explained. Finalizes the interpreter. Returns
  * the exit status that python3 itself would have, or where modules were
- * imported ahead exits with it; where an uncaught KeyboardInterrupt ends it, the
- * process dies of SIGINT, as python3's. */
+ * imported ahead exits with it; where an uncaught KeyboardInterrupt ends it,
+ * the process dies of SIGINT, as python3's. */
 int python_run(const json_t *job, const int *fds, int report_fd);
 
 #endif

@@ -128,8 +128,8 @@ def preload(packages, module):
 
 
 def end():
-    """Ends the program where Py_FinalizeEx would take apart what was imported
-    ahead, and copy each page of it for that: 30 ms for pandas and the like.
+    """Ends the program, where Py_FinalizeEx would take apart what was imported
+    ahead and copy each page of it for that: 30 ms for pandas and the like.
 
     The same is done, in that order, for all that is the script's own: threads
     are awaited, exit functions called, streams flushed; then its modules go,

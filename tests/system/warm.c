@@ -21,7 +21,7 @@ int __wrap_zygote_start(struct zygote *zygote, struct error **err)
   static struct zygote warm = ZYGOTE_INIT;
   char version[PYTHON_VERSION_SIZE];
   if (warm.pid == 0 && (__real_zygote_start(&warm, err) < 0 ||
-                        zygote_warm(&warm, version, err) < 0))
+                        zygote_warm(&warm, NULL, version, err) < 0))
     return -1;
   zygote->pid = warm.pid;
   zygote->command_fd = fcntl(warm.command_fd, F_DUPFD_CLOEXEC, 0);
