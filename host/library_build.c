@@ -90,7 +90,7 @@ static int resolve(struct build *build, struct error **err)
   cleanup_free char *wanted = NULL, *report = NULL;
   cleanup_free char *file = xasprintf("%s/requirements.txt", build->work);
   cleanup_free char *said = xasprintf("%s/report.json", build->work);
-  const char *const argv[] = {LIBRARY_PIP_PYTHON,
+  const char *const argv[] = {library_pip_python,
                               "-I",
                               "-m",
                               "pip",
@@ -150,7 +150,7 @@ static int describe(struct build *build, struct error **err)
 static int make_environment(const struct build *build, const char *dir,
                             struct error **err)
 {
-  const char *const argv[] = {LIBRARY_PIP_PYTHON, "-I", "-m", "venv",
+  const char *const argv[] = {library_pip_python, "-I", "-m", "venv",
                               "--without-pip",    dir,  NULL};
   if (make_folder(build, build->folder, err) < 0)
     return -1;
@@ -264,10 +264,9 @@ static int try_preload(const struct build *build, const char *dir,
     return error_wrap(err, "import its modules ahead (--preload)");
   if (strcmp(version, set->python_version) != 0)
     return error_make(err, EINVAL,
-                      LIBRARY_PIP_PYTHON
-                      " is %s, and the embedded Python %s: "
-                      "install both from one version of Debian's packages",
-                      set->python_version, version);
+                      "%s is %s, and the embedded Python %s: install both from "
+                      "one version of Debian's packages",
+                      library_pip_python, set->python_version, version);
   return 0;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char library_pip_python[] = "/usr/bin/python" PYTHON_VERSION;
+
 enum { ENVIRONMENT_MAX = 64, SAID_MAX_BYTES = 4 << 20, LOCK_FD = 3 };
 
 /* What of the caller's environment is for pip: its options, and the way out. */
@@ -57,7 +59,7 @@ static size_t make_environment(const struct library_pip *pip,
 int library_pip_check(struct error **err)
 {
   static const char *const needed[][2] = {
-      {LIBRARY_PIP_PYTHON, "python" PYTHON_VERSION},
+      {library_pip_python, "python" PYTHON_VERSION},
       {"/usr/lib/python" PYTHON_VERSION "/venv",
        "libpython" PYTHON_VERSION "-stdlib"},
       {LIBRARY_PIP_CODE, "python3-pip"},
@@ -80,25 +82,33 @@ static int drop_ids(const struct library_pip *pip)
   return setresuid(pip->uid, pip->uid, pip->uid);
 }
 
-/* Runs in a vforked child: system calls alone. The lock stays open in it, so
- * that nobody sweeps the folder away beneath it, should its parent be killed.
- * PR_SET_PDEATHSIG comes after the ids, whose change undoes it. */
+/* The lock stays open in it, so that nobody sweeps the folder away beneath it,
+ * should its parent be killed. The descriptors go above all that they are to
+ * become first. */
+static int arrange_descriptors(const struct library_pip *pip, int said_fd)
+{
+  enum { ABOVE = 64 };
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int said = fcntl(said_fd, F_DUPFD_CLOEXEC, ABOVE);
+  int lock = fcntl(pip->lock_fd, F_DUPFD_CLOEXEC, ABOVE);
+  if (null < 0 || said < 0 || lock < 0 || dup2(null, 0) < 0 ||
+      dup2(said, 1) < 0 || dup2(said, 2) < 0 || dup2(lock, LOCK_FD) < 0)
+    return -1;
+  return close_range(LOCK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+/* Runs in a vforked child: system calls alone. PR_SET_PDEATHSIG comes after the
+ * ids, whose change undoes it. */
 static void become_program(const struct library_pip *pip, pid_t parent,
                            const char *const *argv, char **environment,
                            int said_fd)
 {
-  enum { ABOVE = 64 };
   sigset_t none;
   sigemptyset(&none);
   for (int number = 1; number < NSIG; number++)
     signal(number, SIG_DFL);
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  int said = fcntl(said_fd, F_DUPFD_CLOEXEC, ABOVE);
-  int lock = fcntl(pip->lock_fd, F_DUPFD_CLOEXEC, ABOVE);
   umask(022);
-  if (null < 0 || said < 0 || lock < 0 || dup2(null, 0) < 0 ||
-      dup2(said, 1) < 0 || dup2(said, 2) < 0 || dup2(lock, LOCK_FD) < 0 ||
-      close_range(LOCK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || setsid() < 0 ||
+  if (arrange_descriptors(pip, said_fd) < 0 || setsid() < 0 ||
       chdir(pip->home) < 0 || drop_ids(pip) < 0 ||
       prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
       sigprocmask(SIG_SETMASK, &none, NULL) < 0)

@@ -17,7 +17,7 @@ struct library_pip {
 };
 
 /* The interpreter; the one in a set's folder is a link to it. */
-#define LIBRARY_PIP_PYTHON "/usr/bin/python" PYTHON_VERSION
+extern const char library_pip_python[];
 
 /* Whether pip and venv are installed (ENOENT, which says what to install). */
 int library_pip_check(struct error **err);

@@ -83,6 +83,8 @@ static int drop_ids(void)
   return 0;
 }
 
+#define NO_ARROW_THREAD "JE_ARROW_MALLOC_CONF=background_thread:false"
+
 /* Runs in a vforked child: system calls alone. The descriptors go above all
  * that they are to become before they are put in place. */
 static void become_zygote(const struct parts *parts)
@@ -96,8 +98,7 @@ static void become_zygote(const struct parts *parts)
                                             "OMP_NUM_THREADS=1",
                                             "OPENBLAS_NUM_THREADS=1",
                                             "MKL_NUM_THREADS=1",
-                                            "JE_ARROW_MALLOC_CONF="
-                                            "background_thread:false",
+                                            NO_ARROW_THREAD,
                                             NULL};
   enum { ABOVE = 64 };
   int program = fcntl(parts->program, F_DUPFD_CLOEXEC, ABOVE);

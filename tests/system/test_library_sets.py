@@ -3,7 +3,6 @@
 The index is the tests' own; test_analytics.py has what comes with wafer.
 """
 
-import ctypes
 import json
 import os
 import pathlib
@@ -434,13 +433,10 @@ def test_another_python(root_sets):
 
 
 def test_the_builder_is_the_embedded_python(root_sets):
-    """Debian's python3.11 and libpython3.11, as doctor shows the latter."""
+    """Debian's python3.11 and the linked libpython, which doctor shows."""
     root_sets.add(root_sets.index.add("one")).check()
     path = root_sets.folder / "mine" / "manifest.json"
     built = json.loads(path.read_text())["python_version"]
-    library = ctypes.CDLL("libpython3.11.so.1.0")
-    library.Py_GetVersion.restype = ctypes.c_char_p
-    assert library.Py_GetVersion().decode().split()[0] == built
     text = root_sets.wafer.call("doctor").check().stdout.decode()
     assert f"mine (Python {built}, lock " in text
     assert f"{built}, embedded" in text
