@@ -275,8 +275,7 @@ static int run(const json_t *job, const int *fds, int report_fd)
 
 static int renew(struct error **err)
 {
-  PyObject *module =
-      PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
+  PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), BOOTSTRAP);
   PyObject *done = PyObject_CallMethod(module, "renew", NULL);
   if (done == NULL) {
     PyErr_Print();
