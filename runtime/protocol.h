@@ -116,9 +116,9 @@ void message_close(struct message *message);
 void message_copy_text(const struct message *message, char *text, size_t size);
 
 /* A job's process id in its sandbox, whose first process is the keeper. No
- * zygote may have the same in its own namespace: OpenSSL 3
- * (openssl_get_fork_id) and SQLite (unixOpen) see by a new process id that they
- * were forked, and draw new random numbers then. */
+ * zygote may have the same in its own namespace: it is by a new process id
+ * that OpenSSL 3 (openssl_get_fork_id) and SQLite (unixOpen) see that they were
+ * forked, and seed their generators anew. */
 enum { JOB_PID = 2 };
 
 /* Indices of the descriptors beside FORK. */

@@ -69,7 +69,7 @@ const struct rootfs_row rootfs_rows[] = {
     {TEXT, ALWAYS, "etc/group", GROUP, "getgrgid; no group of the host's"},
     {TEXT, ALWAYS, "etc/hosts", HOSTS, "localhost"},
     {TEXT, ALWAYS, "etc/nsswitch.conf", NSSWITCH, "files, then DNS; no module"},
-    {HOST_FILE, IF_THERE, "etc/services", NULL, "getaddrinfo: \"https\" is 443"},
+    {HOST_FILE, IF_THERE, "etc/services", NULL, "getaddrinfo, getservbyname"},
     {HOST_FILE, IF_THERE, "etc/protocols", NULL, "getprotobyname"},
     {HOST_FILE, IF_NETWORK, "etc/resolv.conf", NULL, "the host's name servers"},
     {TEXT, IF_EGRESS, "etc/resolv.conf", NULL, "what stands for them inside"},

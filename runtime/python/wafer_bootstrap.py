@@ -81,7 +81,7 @@ RENEWED = (
     (
         "multiprocessing.process",
         _renew_multiprocessing,
-        "the key by which a program's processes know each other, made at import",
+        "a program's processes know each other by a key, made at import",
     ),
     (
         "logging",

@@ -46,13 +46,13 @@ DIFFERENCES = [
     ("module _stat", None, NO_SITE),
     ("module _collections_abc", None, NO_SITE),
     ("importer of *", None, "nothing was imported from files yet"),
-    ("sys path", "['HERE', *'/opt/wafer/python']", "with the script's folder, as"
-     " without -I, and awsglue; without the machine's own packages"),
+    ("sys path", "['HERE', *'/opt/wafer/python']",
+     "the script's folder, as without -I; awsglue, not the machine's packages"),
     ("sys orig_argv", "['/usr/bin/python3.11', 'HERE/*", NO_COMMAND),
-    ("flag dont_write_bytecode", "1", "where a script can write, nobody will"
-     " import from again"),
+    ("flag dont_write_bytecode", "1",
+     "nobody will import again from where a script can write"),
     ("sys dont_write_bytecode", "True", "the same"),
-    ("stdout.line_buffering", "True", "output is live: DESIGN's first table"),
+    ("stdout.line_buffering", "True", "output is to be seen as it comes"),
     ("depth of the stack", "6", "the bootstrap's three frames"),
     ("gc frozen", "True", "what the interpreter is made of is no garbage"),
     ("SigCgt", "8*2", "faulthandler's, for the stack signal (64)"),
