@@ -16,6 +16,8 @@ import pytest
 sys.dont_write_bytecode = True
 
 import world  # noqa: E402
+from library_sets import Sets  # noqa: E402
+from package_index import Index  # noqa: E402
 from wafer_command import WAFER, WARM, Wafer  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
@@ -161,3 +163,20 @@ def removed(group):
 def third_user():
     """A user who is neither of those that run wafer."""
     return pwd.getpwnam(THIRD_USER)
+
+
+@pytest.fixture
+def index():
+    with Index() as served:
+        yield served
+
+
+@pytest.fixture
+def sets(wafer, index):
+    """wafer, told of the index."""
+    return Sets(wafer, index)
+
+
+@pytest.fixture
+def root_sets(root_wafer, index):
+    return Sets(root_wafer, index)
