@@ -109,7 +109,8 @@ static void hand_over(const struct cell *cell, struct message *received)
 static void check_cell(bool has_scratch)
 {
   cleanup_error struct error *err = NULL;
-  struct cell cell = make_cell(has_scratch), taken = CELL_INIT;
+  struct cell cell = make_cell(has_scratch);
+  struct cell taken = CELL_INIT;
   struct message message;
   hand_over(&cell, &message);
   close_cell(&cell);
@@ -143,7 +144,8 @@ static void test_damaged_cell(void **state)
 {
   (void)state;
   cleanup_error struct error *err = NULL;
-  struct cell cell = make_cell(true), taken = CELL_INIT;
+  struct cell cell = make_cell(true);
+  struct cell taken = CELL_INIT;
   struct message message;
   hand_over(&cell, &message);
   size_t count = message.fd_count;
