@@ -4,8 +4,10 @@
 #include "host/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {
     &command_run,  &command_serve, &command_doctor, &command_library_set,
@@ -80,8 +82,20 @@ static const struct command *find_command(const char *name)
   return NULL;
 }
 
+/* A caller may have closed what every program takes to be open; else what is
+ * opened next would get its number, and a script's output with it. */
+static int open_standard_streams(void)
+{
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO)
+    fd = dup(fd);
+  return fd < 0 ? -1 : close(fd);
+}
+
 int main(int argc, char **argv)
 {
+  if (open_standard_streams() < 0)
+    return EXIT_WAFER;
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
     return print_usage() + (argc < 2 ? EXIT_WAFER : 0);
   if (strcmp(argv[1], "--version") == 0)

@@ -233,6 +233,8 @@ static int park(struct job *job, struct error **err)
   if (message_send_plain(SOCKET_FD, MESSAGE_HELLO, 0, err) < 0 ||
       python_renew(err) < 0 || start_python_and_make_rooms(job, err) < 0)
     return -1;
+  if (job->park.rehearse && python_rehearse(REPORT_FD, err) < 0)
+    return -1;
   /* From here on this process's memory and time count as the run's. */
   if (enter_cgroup(job->cgroup_fds, job->park.cgroup_files, err) < 0 ||
       become_root(&job->park, err) < 0 || take_scratch(&job->park, err) < 0)
@@ -245,8 +247,6 @@ static int park(struct job *job, struct error **err)
   fd_close(&job->network_fd);
   if (sethostname("wafer", 5) < 0)
     return error_errno(err, "set the sandbox's host name");
-  if (job->park.rehearse && python_rehearse(REPORT_FD, err) < 0)
-    return -1;
   struct message parked = {.kind = MESSAGE_PARKED};
   parked.text_count =
       (size_t)snprintf(parked.text, sizeof parked.text, "%s", python_version());

@@ -19,6 +19,7 @@ check_PROGRAMS += \
   tests/unit/test_heartbeat \
   tests/unit/test_hmac \
   tests/unit/test_landlock \
+  tests/unit/test_lease \
   tests/unit/test_ledger \
   tests/unit/test_library_lock \
   tests/unit/test_library_set \
@@ -29,6 +30,7 @@ check_PROGRAMS += \
   tests/unit/test_netlink \
   tests/unit/test_network_rules \
   tests/unit/test_options \
+  tests/unit/test_pool_message \
   tests/unit/test_price \
   tests/unit/test_privileges \
   tests/unit/test_process \
@@ -132,6 +134,7 @@ AM_TESTS_ENVIRONMENT = \
   export LINT_CPPFLAGS;
 
 EXTRA_DIST += tests/python tests/system tests/vm bench/network bench/start \
+  bench/warm \
   scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

@@ -18,13 +18,14 @@ static const struct {
   const char *name;
   fuzz_target *function;
 } targets[] = {
-    {"cgroup", fuzz_cgroup},     {"library", fuzz_library},
-    {"mask", fuzz_mask},         {"message", fuzz_message},
-    {"network", fuzz_network},   {"options", fuzz_options},
-    {"proc", fuzz_proc},         {"record", fuzz_record},
-    {"report", fuzz_report},     {"result", fuzz_result},
-    {"settings", fuzz_settings}, {"spec", fuzz_spec},
-    {"text", fuzz_text},         {"values", fuzz_values},
+    {"cgroup", fuzz_cgroup},   {"library", fuzz_library},
+    {"mask", fuzz_mask},       {"message", fuzz_message},
+    {"network", fuzz_network}, {"options", fuzz_options},
+    {"pool", fuzz_pool},       {"proc", fuzz_proc},
+    {"record", fuzz_record},   {"report", fuzz_report},
+    {"result", fuzz_result},   {"settings", fuzz_settings},
+    {"spec", fuzz_spec},       {"text", fuzz_text},
+    {"values", fuzz_values},
 };
 
 static fuzz_target *target;

@@ -16,7 +16,7 @@
 typedef void fuzz_target(const uint8_t *bytes, size_t count);
 
 fuzz_target fuzz_cgroup, fuzz_library, fuzz_mask, fuzz_message, fuzz_network,
-    fuzz_options, fuzz_proc, fuzz_record, fuzz_report, fuzz_result,
+    fuzz_options, fuzz_pool, fuzz_proc, fuzz_record, fuzz_report, fuzz_result,
     fuzz_settings, fuzz_spec, fuzz_text, fuzz_values;
 
 /* Counts an input, or a part of one, as taken or refused. A refusal has an

@@ -1,9 +1,11 @@
-/* What one process of a run sends another: messages, and the spec. */
+/* What one process of a run sends another: messages, the spec, and what goes
+ * between wafer run and wafer serve. */
 #include "config.h"
 
 #include "tests/fuzz/fuzz.h"
 
 #include "base/fd.h"
+#include "host/pool_message.h"
 #include "runtime/protocol.h"
 #include "runtime/spec.h"
 
@@ -92,4 +94,57 @@ void fuzz_spec(const uint8_t *bytes, size_t count)
   }
   fuzz_count(status == 0, &err);
   json_decref(spec.root);
+}
+
+/* Takes a message's text for each of the pool's. The bytes are filled up with
+ * zeros to the length that they must have, as any other is refused at once. */
+static bool take_cell(struct message *message, struct error **err)
+{
+  struct cell cell = CELL_INIT;
+  if (pool_get_cell(message, &cell, err) < 0)
+    return false;
+  FUZZ_REQUIRE(strlen(cell.lease) < sizeof cell.lease);
+  FUZZ_REQUIRE(strlen(cell.python_version) < sizeof cell.python_version);
+  FUZZ_REQUIRE(message->fd_count == 0);
+  cgroup_forget(cell.cgroup);
+  cell_close(&cell);
+  return true;
+}
+
+static size_t length_of_taken(void)
+{
+  struct cell cell = CELL_INIT;
+  const struct cgroup_share share = {.source = "none", .name = "sb_"};
+  struct error *err = NULL;
+  struct message message = {.kind = MESSAGE_TAKEN};
+  cell.cgroup = cgroup_of_share(&share, NULL, 0, &err);
+  pool_put_cell(&message, &cell);
+  cgroup_forget(cell.cgroup);
+  return message.text_count;
+}
+
+/* The first byte says how many descriptors come along. */
+void fuzz_pool(const uint8_t *bytes, size_t count)
+{
+  enum { FDS_MAX = 20 };
+  struct message message = {.kind = MESSAGE_TAKEN};
+  struct pool_want want;
+  struct pool_welcome welcome;
+  struct error *err = NULL, *ignored = NULL;
+  if (count < 1 || count >= sizeof message.text)
+    return;
+  memcpy(message.text, bytes + 1, count - 1);
+  message.text_count = sizeof want;
+  if (pool_get_want(&message, &want, &ignored) == 0)
+    FUZZ_REQUIRE(strlen(want.library_set) < sizeof want.library_set &&
+                 strlen(want.size) < sizeof want.size);
+  error_clear(&ignored);
+  message.text_count = sizeof welcome;
+  FUZZ_REQUIRE(pool_get_welcome(&message, &welcome, &ignored) == 0);
+  message.text_count = length_of_taken();
+  for (size_t i = 0; i < bytes[0] % FDS_MAX; i++)
+    message.fds[message.fd_count++] = dup(STDERR_FILENO);
+  bool taken = take_cell(&message, &err);
+  message_close(&message);
+  fuzz_count(taken, &err);
 }

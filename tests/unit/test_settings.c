@@ -47,11 +47,32 @@ static void test_good(void **state)
   }
 }
 
+static void test_pool(void **state)
+{
+  (void)state;
+  cleanup_error struct error *err = NULL;
+  struct settings settings;
+  assert_int_equal(settings_parse("", "f", &settings, &err), 0);
+  assert_int_equal(settings.pool_size, SETTINGS_POOL_SIZE_DEFAULT);
+  assert_int_equal(settings.pool_memory_bytes,
+                   SETTINGS_POOL_MEMORY_DEFAULT_BYTES);
+  assert_int_equal(settings_parse("pool_size = 0\npool_memory = 3 GiB", "f",
+                                  &settings, &err),
+                   0);
+  assert_int_equal(settings.pool_size, 0);
+  assert_int_equal(settings.pool_memory_bytes, 3LL << 30);
+  assert_int_equal(
+      settings_parse("pool_memory=512KiB\npool_size=64", "f", &settings, &err),
+      0);
+  assert_int_equal(settings.pool_size, 64);
+  assert_int_equal(settings.pool_memory_bytes, 512 << 10);
+}
+
 static void test_networks(void **state)
 {
   (void)state;
   cleanup_error struct error *err = NULL;
-  cleanup_settings struct settings settings = {0};
+  cleanup_settings struct settings settings = SETTINGS_INIT;
   assert_int_equal(settings_parse("allow_network = 10.0.0.0/8, 192.168.7.1\n",
                                   "wafer.conf", &settings, &err),
                    0);
@@ -78,6 +99,14 @@ static void test_bad(void **state)
       {"allow_missing = seccomp", "f:1: allow_missing: no run can do without"},
       {"allow_network =", "f:1: allow_network: \"\" is no IPv4 network"},
       {"\nallow_network = 0.0.0.0/0", "f:2: allow_network: 0.0.0.0/0 is in no"},
+      {"pool_size = 65", "f:1: pool_size: \"65\" isn't a number from 0 to 64"},
+      {"pool_size = -1", "f:1: pool_size: \"-1\" isn't a number"},
+      {"pool_size = 4x", "f:1: pool_size: \"4x\" isn't a number"},
+      {"pool_size =", "f:1: pool_size: \"\" isn't a number"},
+      {"pool_memory = 64", "f:1: pool_memory: \"64\" isn't a size such as"},
+      {"pool_memory = MiB", "f:1: pool_memory: \"MiB\" isn't a size"},
+      {"pool_memory = 1.5 GiB", "f:1: pool_memory: \"1.5 GiB\" isn't a size"},
+      {"pool_memory = 99999999999999999999 KiB", "f:1: pool_memory: "},
       {"allow_missing = uid\nallow_missing = uid",
        "f:2: allow_missing is given twice"},
   };
@@ -163,6 +192,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_good),
       cmocka_unit_test(test_networks),
+      cmocka_unit_test(test_pool),
       cmocka_unit_test(test_bad),
       cmocka_unit_test_setup_teardown(test_load, make_dir, remove_dir),
       cmocka_unit_test_setup_teardown(test_writable_by_others, make_dir,

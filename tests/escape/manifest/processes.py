@@ -106,5 +106,8 @@ ROWS = [
 ]  # fmt: skip
 
 LATER = [
-    Later("kill of a warm zygote by its job", "a pool of parked sandboxes"),
+    Later(
+        "kill of a warm zygote by its job",
+        "the suite run through wafer serve",
+    ),
 ]

@@ -43,5 +43,5 @@ ROWS = [
 
 LATER = [
     Later("numpy's legacy generator in two jobs", "the analytics library set"),
-    Later("two jobs of one warm zygote", "a pool of parked sandboxes"),
+    Later("two jobs of one warm zygote", "the suite run through wafer serve"),
 ]
