@@ -60,8 +60,8 @@ static int place_as_user(struct cell *cell, const struct cell_place *wanted,
                             err) < 0)
     return -1;
   cleanup_free char *paths =
-      spec_tree_paths(wanted->mounts, wanted->mount_count, wanted->libraries,
-                      &place->tree_paths_count);
+      spec_tree_paths(wanted->mounts, wanted->mount_count, wanted->sets,
+                      wanted->set_count, &place->tree_paths_count);
   place->python_tree = -1;
   place->tree_paths = paths;
   return place_in_cgroup(cell, *place, err);

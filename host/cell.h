@@ -46,7 +46,8 @@ struct cell_place {
   const struct resolv_conf *resolv_conf;
   const struct request_mount *mounts;
   size_t mount_count;
-  const struct library_set *libraries; /* likewise */
+  const struct library_set *const *sets; /* likewise */
+  size_t set_count;
   bool rehearse;                       /* it is made ahead, of a warm zygote */
 };
 int cell_place(struct cell *cell, const struct cell_place *place,

@@ -55,6 +55,8 @@ static int allow_missing(void *target, const char *value, struct error **err)
 TAKE(set_size)
 TAKE(set_timeout)
 TAKE(set_library_set)
+TAKE(add_modules)
+TAKE(add_installer_options)
 TAKE(set_network)
 TAKE(allow_networks)
 TAKE(set_name)
@@ -71,6 +73,10 @@ static const struct option_row options[] = {
     {"timeout", "MINUTES", "end it after this long (2880)", take_set_timeout},
     {"library-set", "NAME", "packages to import from: none, analytics …",
      take_set_library_set},
+    {"additional-python-modules", "NAME,…", "packages from an index, beyond it",
+     take_add_modules},
+    {"python-modules-installer-option", "OPTIONS", "pip's: which index, say",
+     take_add_installer_options},
     {"extra-py-files", "PATH,…", ".py, .zip, .whl, .egg to import from",
      take_add_libs},
     {"env", "K=V|K", "set a variable, or pass the caller's on", take_add_env},

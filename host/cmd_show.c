@@ -74,6 +74,7 @@ static void print_asked(const struct run *run)
   print_list("allowed", &run->allowed_networks);
   print_text("libraries", run->library_set);
   print_text("their lock", run->library_lock);
+  print_list("modules", &run->python_modules);
   print_list("mounts", &run->mounts);
   print_list("environment", &run->env_names);
   print_list("secrets", &run->secret_names);

@@ -63,6 +63,8 @@ static void describe(struct execution *execution)
   run_set_text(&run->network, network_mode_name(request->network));
   run_set_text(&run->library_set, request->library_set);
   run_set_text(&run->library_lock, request->libraries.lock_sha256);
+  for (size_t i = 0; i < request->modules_lock.count; i++)
+    text_list_add(&run->python_modules, request->modules_lock.items[i]);
   run_set_size(run, size);
   run->timeout_ms = request->timeout_ms;
   run->price = *price_current();

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define REPORT_FILE "report.json"
+
 struct build {
   const struct library_order *order;
   struct library_store store;
@@ -38,11 +40,11 @@ static void release_build(struct build *build)
 }
 
 /* A folder of the builder's; root's is given away. */
-static int make_folder(const struct build *build, const char *name,
+static int make_folder(const struct build *build, const char *name, mode_t mode,
                        struct error **err)
 {
   int sets = build->store.dir_fd;
-  if (mkdirat(sets, name, 0755) < 0)
+  if (mkdirat(sets, name, mode) < 0)
     return error_errno(err, "make %s/%s", build->store.dir, name);
   if (geteuid() == 0 && fchownat(sets, name, build->pip.uid, build->pip.gid,
                                  AT_SYMLINK_NOFOLLOW) < 0)
@@ -60,7 +62,8 @@ static int make_work(struct build *build, struct error **err)
                                     .lock_fd = build->store.lock_fd,
                                     .uid = ids.job_uid,
                                     .gid = ids.job_gid};
-  return make_folder(build, LIBRARY_STORE_WORK, err);
+  /* Options may hold the password of an index. */
+  return make_folder(build, LIBRARY_STORE_WORK, 0700, err);
 }
 
 static int put_file(const char *path, const char *text, struct error **err)
@@ -84,45 +87,84 @@ static int read_text(const char *path, char **text, struct error **err)
   return 0;
 }
 
-/* Has pip say what it would install, and keeps that with its hashes. */
-static int resolve(struct build *build, struct error **err)
+static const char *or_empty(const char *text)
 {
-  cleanup_free char *wanted = NULL, *report = NULL;
-  cleanup_free char *file = xasprintf("%s/requirements.txt", build->work);
-  cleanup_free char *said = xasprintf("%s/report.json", build->work);
-  const char *const argv[] = {library_pip_python,
-                              "-I",
-                              "-m",
-                              "pip",
-                              "install",
-                              "--dry-run",
-                              "-q",
-                              "--ignore-installed",
-                              "--only-binary",
-                              ":all:",
-                              "--report",
-                              said,
-                              "-r",
-                              file,
-                              NULL};
-  if (read_text(build->order->requirements, &wanted, err) < 0 ||
-      put_file(file, wanted, err) < 0 ||
-      library_pip_run(&build->pip, argv, err) < 0)
-    return -1;
-  cleanup_fd int sets = open(build->work, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  cleanup_fd int fd = fd_open_beneath(sets, "report.json", O_RDONLY, 0, err);
-  size_t count;
+  return text != NULL ? text : "";
+}
+
+/* With what only pip is to know before it. */
+static int put_requirements(const struct build *build, const char *path,
+                            const char *text, struct error **err)
+{
+  const char *options = or_empty(build->order->options);
+  cleanup_free char *all = xasprintf("%s%s", options, text);
+  int result = put_file(path, all, err);
+  explicit_bzero(all, strlen(all));
+  return result;
+}
+
+static int read_report(struct build *build, struct error **err)
+{
   enum { REPORT_MAX_BYTES = 64 << 20 };
+  cleanup_free char *report = NULL;
+  size_t count;
+  cleanup_fd int work = open(build->work, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  cleanup_fd int fd = fd_open_beneath(work, REPORT_FILE, O_RDONLY, 0, err);
   if (fd < 0 || fd_read_all(fd, REPORT_MAX_BYTES, &report, &count, err) < 0)
     return error_wrap(err, "pip's report");
   return library_lock_from_report(report, count, &build->lock, err);
 }
 
+/* Has pip say what it would install, and keeps that with its hashes. What comes
+ * on top of a set is resolved by that set's python, which sees its packages and
+ * no others; else pip is to overlook those of the machine. */
+static int resolve(struct build *build, const char *wanted, struct error **err)
+{
+  const struct library_set *base = build->order->base;
+  cleanup_free char *file = xasprintf("%s/requirements.txt", build->work);
+  cleanup_free char *report = xasprintf("%s/" REPORT_FILE, build->work);
+  cleanup_free char *python = base != NULL
+                                  ? xasprintf("%s/bin/python", base->dir)
+                                  : xstrdup(library_pip_python);
+  const char *const argv[] = {python,
+                              "-I",
+                              LIBRARY_PIP_RUNNER,
+                              "install",
+                              "--dry-run",
+                              "-q",
+                              "-r",
+                              file,
+                              "--report",
+                              report,
+                              "--only-binary",
+                              ":all:",
+                              base != NULL ? NULL : "--ignore-installed",
+                              NULL};
+  if (put_requirements(build, file, wanted, err) < 0 ||
+      library_pip_run(&build->pip, argv, err) < 0)
+    return -1;
+  return read_report(build, err);
+}
+
+static int resolve_file(struct build *build, struct error **err)
+{
+  cleanup_free char *wanted = NULL;
+  if (read_text(build->order->requirements, &wanted, err) < 0 ||
+      resolve(build, wanted, err) < 0)
+    return -1;
+  if (build->lock[0] == '\0')
+    return error_make(err, EINVAL, "%s names no package",
+                      build->order->requirements);
+  return 0;
+}
+
 static int find_lock(struct build *build, struct error **err)
 {
   const struct library_order *order = build->order;
+  if (order->text != NULL)
+    return resolve(build, order->text, err);
   if (order->requirements != NULL)
-    return resolve(build, err);
+    return resolve_file(build, err);
   if (order->lock != NULL)
     return read_text(order->lock, &build->lock, err);
   cleanup_free char *builtin = library_lock_builtin(order->name);
@@ -152,33 +194,26 @@ static int make_environment(const struct build *build, const char *dir,
 {
   const char *const argv[] = {library_pip_python, "-I", "-m", "venv",
                               "--without-pip",    dir,  NULL};
-  if (make_folder(build, build->folder, err) < 0)
+  if (make_folder(build, build->folder, 0755, err) < 0)
     return -1;
   return library_pip_run(&build->pip, argv, err);
 }
 
-/* By the environment's own python, so that this is where pip installs to; and
- * --ignore-installed, since it sees the machine's packages beside itself. */
+/* By the environment's own python, so that this is where pip installs to. All
+ * that a set had to add may be nothing. */
 static int install(const struct build *build, const char *dir,
                    struct error **err)
 {
   cleanup_free char *python = xasprintf("%s/bin/python", dir);
   cleanup_free char *lock = xasprintf("%s/" LIBRARY_SET_LOCK, build->work);
-  const char *const argv[] = {python,
-                              "-I",
-                              LIBRARY_PIP_CODE,
-                              "install",
-                              "-q",
-                              "--ignore-installed",
-                              "--no-compile",
-                              "--only-binary",
-                              ":all:",
-                              "--no-deps",
-                              "--require-hashes",
-                              "-r",
-                              lock,
+  const char *const argv[] = {python,    "-I",           LIBRARY_PIP_RUNNER,
+                              "install", "-q",           "-r",
+                              lock,      "--no-compile", "--only-binary",
+                              ":all:",   "--no-deps",    "--require-hashes",
                               NULL};
-  if (put_file(lock, build->lock, err) < 0)
+  if (build->lock[0] == '\0')
+    return 0;
+  if (put_requirements(build, lock, build->lock, err) < 0)
     return -1;
   return library_pip_run(&build->pip, argv, err);
 }

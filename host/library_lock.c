@@ -65,7 +65,7 @@ static int make_lock(const json_t *install, char **lock, struct error **err)
   size_t count = json_array_size(install), i;
   json_t *item;
   cleanup_free char **lines = xcalloc(count, sizeof *lines);
-  bool good = count > 0;
+  bool good = json_is_array(install);
   json_array_foreach(install, i, item)
   {
     lines[i] = line_of(item);
@@ -77,8 +77,8 @@ static int make_lock(const json_t *install, char **lock, struct error **err)
     free(lines[i]);
   if (!good)
     return error_make(err, EINVAL,
-                      "pip names no package, or one without a version or a "
-                      "SHA-256 (an index has to give it)");
+                      "pip names a package without a version or a SHA-256 (an "
+                      "index has to give it)");
   return 0;
 }
 

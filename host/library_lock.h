@@ -15,7 +15,8 @@
 enum { LIBRARY_LOCK_MAX_BYTES = 4 << 20 };
 
 /* Makes one of what `pip install --report` says (format 1): the caller frees
- * it. EINVAL: a package there has no version, or no SHA-256. */
+ * it; "" where nothing is to be installed. EINVAL: a package there has no
+ * version, or no SHA-256. */
 int library_lock_from_report(const char *report, size_t count, char **lock,
                              struct error **err);
 

@@ -62,7 +62,7 @@ int library_pip_check(struct error **err)
       {library_pip_python, "python" PYTHON_VERSION},
       {"/usr/lib/python" PYTHON_VERSION "/venv",
        "libpython" PYTHON_VERSION "-stdlib"},
-      {LIBRARY_PIP_CODE, "python3-pip"},
+      {LIBRARY_PIP_RUNNER, "python3-pip"},
   };
   for (size_t i = 0; i < ARRAY_LENGTH(needed); i++)
     if (access(needed[i][0], R_OK) < 0)

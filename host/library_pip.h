@@ -27,7 +27,9 @@ int library_pip_check(struct error **err);
 int library_pip_run(const struct library_pip *pip, const char *const *argv,
                     struct error **err);
 
-/* pip's own code, for an interpreter that hasn't got it installed. */
-#define LIBRARY_PIP_CODE "/usr/lib/python3/dist-packages/pip"
+/* pip's own code for an interpreter that hasn't got it installed, and that sees
+ * none of what is installed beside it (`pip --python`, since pip 22.3). */
+#define LIBRARY_PIP_RUNNER                                                     \
+  "/usr/lib/python3/dist-packages/pip/__pip-runner__.py"
 
 #endif

@@ -17,6 +17,7 @@ libhost_a_SOURCES = \
   host/lease.c host/lease.h \
   host/library_build.c host/library_build.h \
   host/library_lock.c host/library_lock.h \
+  host/library_modules.c host/library_modules.h \
   host/library_pip.c host/library_pip.h \
   host/library_sets.c host/library_sets.h \
   host/library_store.c host/library_store.h \

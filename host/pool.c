@@ -108,10 +108,12 @@ static int make_scratch(struct cell *cell, const struct size *size,
 static int make(struct pool *pool, struct cell *cell, struct error **err)
 {
   const struct size *size = pool->making_for->size;
+  const struct library_set *set = forker_set(pool->making_for->rack->forker);
   const struct cell_place place = {
       .size = size,
       .network = NETWORK_NONE,
-      .libraries = forker_set(pool->making_for->rack->forker),
+      .sets = &set,
+      .set_count = set->dir != NULL,
       .rehearse = true,
   };
   cell->lease_fd = lease_make(pool->options.state_dir, cell->lease, err);

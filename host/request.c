@@ -55,7 +55,10 @@ void request_release(struct request *request)
   free(request->mounts);
   free(request->name);
   free(request->library_set);
+  library_modules_release(&request->modules);
+  text_list_release(&request->modules_lock);
   library_set_release(&request->libraries);
+  library_set_release(&request->modules_set);
   free(request->script_path);
   *request = (struct request){0};
 }
@@ -310,16 +313,54 @@ int request_set_library_set(struct request *request, const char *value,
   return 0;
 }
 
+int request_add_modules(struct request *request, const char *value,
+                        struct error **err)
+{
+  return library_modules_add_names(&request->modules, value, err);
+}
+
+int request_add_installer_options(struct request *request, const char *value,
+                                  struct error **err)
+{
+  return library_modules_add_options(&request->modules, value, err);
+}
+
+size_t request_sets(const struct request *request,
+                    const struct library_set *sets[REQUEST_SETS_MAX])
+{
+  size_t count = 0;
+  if (request->modules_set.dir != NULL)
+    sets[count++] = &request->modules_set;
+  if (request->libraries.dir != NULL)
+    sets[count++] = &request->libraries;
+  return count;
+}
+
+static int check_sets(const struct request *request, struct error **err)
+{
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t count = request_sets(request, sets);
+  for (size_t i = 0; i < count; i++) {
+    cleanup_free char *path = library_set_path_inside(sets[i]);
+    if (request_check_mounts(request, path, err) < 0)
+      return -1;
+  }
+  return 0;
+}
+
 int request_choose_libraries(struct request *request, struct error **err)
 {
   if (request->library_set == NULL)
     request->library_set = xstrdup(LIBRARY_SET_NONE);
   if (library_sets_choose(request->library_set, &request->libraries, err) < 0)
     return -1;
-  if (request->libraries.dir == NULL)
-    return 0;
-  cleanup_free char *path = library_set_path_inside(&request->libraries);
-  return request_check_mounts(request, path, err);
+  if (request->modules.names.count > 0 &&
+      (library_modules_open(&request->modules, &request->libraries,
+                            &request->modules_set, err) < 0 ||
+       library_modules_list(&request->modules_set, &request->modules_lock,
+                            err) < 0))
+    return -1;
+  return check_sets(request, err);
 }
 
 int request_set_name(struct request *request, const char *value,

@@ -6,6 +6,7 @@
 #define WAFER_HOST_REQUEST_H
 
 #include "base/fd.h"
+#include "host/library_modules.h"
 #include "jobs/size.h"
 #include "jobs/text_list.h"
 #include "runtime/library_set.h"
@@ -51,9 +52,12 @@ struct request {
   const struct size *size; /* NULL until set: the default */
   int64_t timeout_ms;      /* 0 until set: the default */
   char *name;
-  char *library_set;            /* its name; NULL: "none" */
-  struct library_set libraries; /* that it gets, once request_choose_libraries
-                                   has found them */
+  char *library_set; /* its name; NULL: "none" */
+  struct library_modules modules;
+  /* What it gets, once request_choose_libraries has found it. */
+  struct library_set libraries;
+  struct library_set modules_set;
+  struct text_list modules_lock; /* what that is made of */
   enum network_mode network;
   struct network_prefix *allowed_networks; /* with egress */
   size_t allowed_network_count;
@@ -118,6 +122,11 @@ int request_set_network(struct request *request, const char *value,
  * "10.1.0.0/16,192.168.7.1". */
 int request_allow_networks(struct request *request, const char *value,
                            struct error **err);
+/* Requirements that go beyond the set, and where pip finds them. */
+int request_add_modules(struct request *request, const char *value,
+                        struct error **err);
+int request_add_installer_options(struct request *request, const char *value,
+                                  struct error **err);
 /* The name of a library set. */
 int request_set_library_set(struct request *request, const char *value,
                             struct error **err);
@@ -127,9 +136,14 @@ int request_set_name(struct request *request, const char *value,
 int request_set_report(struct request *request, const char *value,
                        struct error **err);
 
-/* Finds the library set that is asked for, or "none". EINVAL: a mount is in its
- * way. */
+/* Finds the library set that is asked for, or "none"; has the modules installed
+ * that go beyond it. EINVAL: a mount is in the way of one. */
 int request_choose_libraries(struct request *request, struct error **err);
+
+/* Those that the run has, in the order of sys.path: returns how many. */
+enum { REQUEST_SETS_MAX = 2 };
+size_t request_sets(const struct request *request,
+                    const struct library_set *sets[REQUEST_SETS_MAX]);
 
 /* Opens the script: a path, or "-" for standard input. On failure errors have
  * code ENOENT or ENOTDIR (there is none) or any other (it can't be read). */

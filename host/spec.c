@@ -91,9 +91,11 @@ static json_t *make_env(const struct request *request)
 
 static json_t *make_packages(const struct request *request)
 {
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t count = request_sets(request, sets);
   json_t *list = json_array();
-  if (request->libraries.dir != NULL) {
-    cleanup_free char *packages = library_set_packages(&request->libraries);
+  for (size_t i = 0; i < count; i++) {
+    cleanup_free char *packages = library_set_packages(sets[i]);
     json_array_append_new(list, bytes_to_json(packages));
   }
   return list;
@@ -170,18 +172,20 @@ static int add_trees(const struct request *request,
   return 0;
 }
 
-/* It belongs to the machine, whose files a job reads as everybody may. */
+/* They belong to the machine, whose files a job reads as everybody may. */
 static int add_libraries(const struct request *request,
                          struct spec_bundle *bundle, struct error **err)
 {
-  if (geteuid() != 0 || request->libraries.dir == NULL)
-    return 0;
-  cleanup_free char *packages = library_set_packages(&request->libraries);
-  int tree = rootfs_clone(packages, true, err);
-  if (tree < 0)
-    return error_wrap(err, "library set %s", request->libraries.name);
-  bundle->fds[bundle->fd_count++] = tree;
-  bundle->owned_count++;
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t count = geteuid() == 0 ? request_sets(request, sets) : 0;
+  for (size_t i = 0; i < count; i++) {
+    cleanup_free char *packages = library_set_packages(sets[i]);
+    int tree = rootfs_clone(packages, true, err);
+    if (tree < 0)
+      return error_wrap(err, "library set %s", sets[i]->name);
+    bundle->fds[bundle->fd_count++] = tree;
+    bundle->owned_count++;
+  }
   return 0;
 }
 
@@ -212,14 +216,16 @@ static int add_mount(json_t *list, const char *path, bool is_file,
 /* In the order of the trees. NULL where a path isn't UTF-8. */
 static json_t *make_mounts(const struct request *request)
 {
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t set_count = request_sets(request, sets);
   json_t *list = json_array();
   int result = 0;
   for (size_t i = 0; result == 0 && i < request->mount_count; i++) {
     const struct request_mount *mount = &request->mounts[i];
     result = add_mount(list, mount->target, mount->is_file, mount->read_only);
   }
-  if (result == 0 && request->libraries.dir != NULL) {
-    cleanup_free char *inside = library_set_path_inside(&request->libraries);
+  for (size_t i = 0; result == 0 && i < set_count; i++) {
+    cleanup_free char *inside = library_set_path_inside(sets[i]);
     result = add_mount(list, inside, false, true);
   }
   if (result == 0)
@@ -240,8 +246,9 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
               bool landlock, bool has_cgroup, struct spec_bundle *bundle,
               struct error **err)
 {
+  const struct library_set *sets[REQUEST_SETS_MAX];
   size_t fds = request->mount_count + request->secret_count +
-               request->lib_count + 1 + (request->libraries.dir != NULL);
+               request->lib_count + request_sets(request, sets) + 1;
   if (fds >= FD_MESSAGE_MAX)
     return error_make(err, E2BIG,
                       "%zu files, mounts and secrets are more than the %d that "
@@ -283,7 +290,8 @@ static void append_path(char **text, size_t *count, char kind, const char *path)
 }
 
 char *spec_tree_paths(const struct request_mount *mounts, size_t mount_count,
-                      const struct library_set *libraries, size_t *count)
+                      const struct library_set *const sets[], size_t set_count,
+                      size_t *count)
 {
   char *text = NULL;
   *count = 0;
@@ -291,8 +299,8 @@ char *spec_tree_paths(const struct request_mount *mounts, size_t mount_count,
   for (size_t i = 0; i < mount_count; i++)
     append_path(&text, count, mounts[i].read_only ? 'r' : 'w',
                 mounts[i].source);
-  if (libraries->dir != NULL) {
-    cleanup_free char *packages = library_set_packages(libraries);
+  for (size_t i = 0; i < set_count; i++) {
+    cleanup_free char *packages = library_set_packages(sets[i]);
     append_path(&text, count, 'r', packages);
   }
   return text;

@@ -26,8 +26,9 @@ int spec_make(const struct request *request, const struct namespace_ids *ids,
 void spec_bundle_release(struct spec_bundle *bundle);
 
 /* A plain user's list of paths to clone (struct park): wafer's package, the
- * mounts, and a library set where there is one; the caller frees it. */
+ * mounts, and library sets; the caller frees it. */
 char *spec_tree_paths(const struct request_mount *mounts, size_t mount_count,
-                      const struct library_set *libraries, size_t *count);
+                      const struct library_set *const sets[], size_t set_count,
+                      size_t *count);
 
 #endif

@@ -104,6 +104,14 @@ static struct pool_want want_of(const struct execution *execution, bool parked)
   return want;
 }
 
+/* A module of the job's own comes before its set's, but not where the zygote
+ * has imported that already. */
+static bool suits_server(const struct request *request)
+{
+  return !request->no_server && (request->modules_set.dir == NULL ||
+                                 request->libraries.preload_count == 0);
+}
+
 /* Whether one that is parked would do: it has no network, a plain user's has
  * cloned all that it will ever mount, and its walls are what they are. */
 static bool suits_parked(const struct execution *execution)
@@ -111,7 +119,8 @@ static bool suits_parked(const struct execution *execution)
   const struct request *request = execution->request;
   unsigned missing = execution->server.welcome.missing;
   return execution->server.fd >= 0 && request->network == NETWORK_NONE &&
-         (geteuid() == 0 || request->mount_count == 0) &&
+         (geteuid() == 0 ||
+          (request->mount_count == 0 && request->modules_set.dir == NULL)) &&
          (missing & ~request->allowed_missing) == 0;
 }
 
@@ -157,7 +166,7 @@ static int begin_unparked(struct execution *execution, struct error **err)
 int start_begin(struct execution *execution, struct error **err)
 {
   const struct request *request = execution->request;
-  if (!request->no_server)
+  if (suits_server(request))
     pool_connect(&execution->server, request->socket_path);
   if (!suits_parked(execution))
     return begin_unparked(execution, err);
@@ -206,13 +215,16 @@ static int make_sandbox(struct execution *execution, struct error **err)
 {
   struct cell *cell = &execution->cell;
   const struct request *request = execution->request;
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t set_count = request_sets(request, sets);
   const struct cell_place place = {
       .size = request->size,
       .network = request->network,
       .resolv_conf = &execution->egress.resolv_conf,
       .mounts = request->mounts,
       .mount_count = request->mount_count,
-      .libraries = &request->libraries,
+      .sets = sets,
+      .set_count = set_count,
   };
   if (sandbox_record(&cell->sandbox, execution->result_fd, err) < 0 ||
       cell_make_cgroup(cell, execution->run.id, request->size, err) < 0 ||

@@ -70,6 +70,7 @@ void run_release(struct run *run)
   free(run->network);
   free(run->library_set);
   free(run->library_lock);
+  text_list_release(&run->python_modules);
   release_reason(&run->reason);
   release_calls(&run->seccomp_log);
   text_list_release(&run->walls_missing);

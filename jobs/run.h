@@ -124,7 +124,8 @@ struct run {
   struct text_list allowed_networks; /* with egress: "10.1.0.0/16" */
   char *library_set;                 /* "none", "analytics" */
   char *library_lock; /* SHA-256 of its lock file; NULL: the standard library */
-  int64_t timeout_ms; /* 0: no limit */
+  struct text_list python_modules; /* beyond it: lines of a lock file */
+  int64_t timeout_ms;              /* 0: no limit */
 
   enum state state;
   int64_t created_realtime_ns;

@@ -128,6 +128,7 @@ static const struct field run_fields[] = {
     FIELD("allowed_networks", LIST, allowed_networks),
     FIELD("library_set", TEXT, library_set),
     FIELD("library_lock", TEXT, library_lock),
+    FIELD("python_modules", LIST, python_modules),
     FIELD("timeout_ms", INT64, timeout_ms),
     FIELD("state", STATE, state),
     FIELD("created_realtime_ns", INT64, created_realtime_ns),

@@ -22,6 +22,7 @@ check_PROGRAMS += \
   tests/unit/test_lease \
   tests/unit/test_ledger \
   tests/unit/test_library_lock \
+  tests/unit/test_library_modules \
   tests/unit/test_library_set \
   tests/unit/test_mask \
   tests/unit/test_mem \

@@ -1,9 +1,11 @@
-/* What a library set is made of: its manifest, pip's report, a lock file. */
+/* What a library set is made of: its manifest, pip's report, a lock file, and
+ * what a job asks for beyond it. */
 #include "config.h"
 
 #include "tests/fuzz/fuzz.h"
 
 #include "host/library_lock.h"
+#include "host/library_modules.h"
 
 #include <string.h>
 
@@ -51,6 +53,25 @@ static void check_preload(const char *lock)
   fuzz_count(status == 0, &err);
 }
 
+/* None of them becomes an option, another line, or a path. */
+static void check_modules(const char *text)
+{
+  struct library_modules modules = {0};
+  struct error *err = NULL;
+  int status = library_modules_add_names(&modules, text, &err);
+  for (size_t i = 0; i < modules.names.count; i++) {
+    const char *name = modules.names.items[i];
+    FUZZ_REQUIRE(name[0] != '-' && strpbrk(name, "\n/@") == NULL);
+  }
+  fuzz_count(status == 0, &err);
+  status = library_modules_add_options(&modules, text, &err);
+  for (size_t i = 0; i < modules.options.count; i++)
+    FUZZ_REQUIRE(strncmp(modules.options.items[i], "--", 2) == 0 &&
+                 strchr(modules.options.items[i], '\n') == NULL);
+  fuzz_count(status == 0, &err);
+  library_modules_release(&modules);
+}
+
 void fuzz_library(const uint8_t *bytes, size_t count)
 {
   cleanup_free char *text = fuzz_text_of(bytes, count);
@@ -59,4 +80,5 @@ void fuzz_library(const uint8_t *bytes, size_t count)
   check_manifest(copy, count);
   check_report(copy, count);
   check_preload(text);
+  check_modules(text);
 }

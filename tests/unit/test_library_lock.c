@@ -26,13 +26,23 @@ static void test_report(void **state)
                             "six==1.17.0 --hash=sha256:" HASH "\n");
 }
 
+static void test_nothing_to_install(void **state)
+{
+  (void)state;
+  struct error *err = NULL;
+  cleanup_free char *lock = NULL;
+  check_good(
+      library_lock_from_report(REPORT(""), strlen(REPORT("")), &lock, &err),
+      err);
+  assert_string_equal(lock, "");
+}
+
 static void test_bad_reports(void **state)
 {
   (void)state;
   static const char *const reports[] = {
       "",
       "[]",
-      REPORT(""),
       "{\"install\":{}}",
       REPORT("{}"),
       REPORT(ITEM("", "1", HASH)),
@@ -92,9 +102,8 @@ static void test_sha256(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      CHECK_TEST(test_report),
-      CHECK_TEST(test_bad_reports),
-      CHECK_TEST(test_preload),
+      CHECK_TEST(test_report),      CHECK_TEST(test_nothing_to_install),
+      CHECK_TEST(test_bad_reports), CHECK_TEST(test_preload),
       CHECK_TEST(test_sha256),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,14 @@ static void test_thread_counts(void **state)
   json_is(json_object_get(env, "OPENBLAS_NUM_THREADS"), "\"4\"");
 }
 
+static char *tree_paths_of(const struct request *request, size_t *count)
+{
+  const struct library_set *sets[REQUEST_SETS_MAX];
+  size_t set_count = request_sets(request, sets);
+  return spec_tree_paths(request->mounts, request->mount_count, sets, set_count,
+                         count);
+}
+
 /* A set is the last tree, and its packages are on sys.path. */
 static void test_library_set(void **state)
 {
@@ -117,8 +125,7 @@ static void test_library_set(void **state)
   json_is(python_of(&bundle, "packages"),
           "[\"/var/tmp/sets/a-0123456789abcdef/lib/python3.11/"
           "site-packages\"]");
-  cleanup_free char *paths = spec_tree_paths(
-      request.mounts, request.mount_count, &request.libraries, &count);
+  cleanup_free char *paths = tree_paths_of(&request, &count);
   const char *second = paths + strlen(paths) + 1;
   assert_string_equal(second, "r/var/tmp/sets/a-0123456789abcdef/lib/"
                               "python3.11/site-packages");
@@ -237,8 +244,7 @@ static void test_mounts(void **state)
   check_good(request_add_mount(&request, ".:/in", &err), err);
   check_good(request_add_mount(&request, "file\xE9:/\xC3\xA9:rw", &err), err);
   size_t count;
-  cleanup_free char *paths = spec_tree_paths(
-      request.mounts, request.mount_count, &request.libraries, &count);
+  cleanup_free char *paths = tree_paths_of(&request, &count);
   cleanup_free char *expected =
       xasprintf("r%s|r%s|w%s/file\xE9|", launch_python_dir(), check->folder,
                 check->folder);
@@ -275,8 +281,7 @@ static void test_no_mounts(void **state)
   (void)state;
   struct request request = {0};
   size_t count;
-  cleanup_free char *paths = spec_tree_paths(
-      request.mounts, request.mount_count, &request.libraries, &count);
+  cleanup_free char *paths = tree_paths_of(&request, &count);
   assert_int_equal(count, strlen(launch_python_dir()) + 2);
   assert_int_equal(paths[0], 'r');
   assert_string_equal(paths + 1, launch_python_dir());
