@@ -48,7 +48,7 @@ struct cell_place {
   size_t mount_count;
   const struct library_set *const *sets; /* likewise */
   size_t set_count;
-  bool rehearse;                       /* it is made ahead, of a warm zygote */
+  bool rehearse; /* it is made ahead, of a warm zygote */
 };
 int cell_place(struct cell *cell, const struct cell_place *place,
                struct error **err);

@@ -12,6 +12,7 @@ import subprocess
 import threading
 
 import pytest
+from library_sets import Sets
 from waiting import wait_for
 
 ONE = "import one; print(one.version, one.__file__)"

@@ -89,7 +89,7 @@ static struct cell make_cell(bool has_scratch)
 
 static void close_cell(struct cell *cell)
 {
-  cgroup_forget(steal_pointer(&cell->cgroup));
+  cgroup_forget(cell->cgroup);
   cell_close(cell);
 }
 
