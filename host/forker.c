@@ -95,14 +95,20 @@ static void drop_waiters(struct forker *forker)
 /* One that is dead says so by its end of file, too: when_answer. */
 static void ask_for_first(struct forker *forker)
 {
+  static const struct timeval patience = {
+      .tv_sec = FORKER_PATIENCE_MS / 1000,
+      .tv_usec = FORKER_PATIENCE_MS % 1000 * 1000,
+  };
   while (forker->first != NULL && !forker->is_asked) {
     cleanup_error struct error *ignored = NULL;
     struct message fork = {.kind = MESSAGE_FORK, .fd_count = FORK_FD_COUNT};
     memcpy(fork.fds, forker->first->fds, sizeof forker->first->fds);
-    if (message_send(forker->zygote.command_fd, &fork, &ignored) < 0)
+    if (message_send(forker->zygote.command_fd, &fork, &ignored) < 0) {
       answer_first(forker, NULL);
-    else
-      forker->is_asked = true;
+      continue;
+    }
+    forker->is_asked = true;
+    event_add(forker->event, &patience);
   }
 }
 
@@ -153,11 +159,11 @@ static void take_answer(struct forker *forker, struct message *answer)
 
 static void when_answer(evutil_socket_t fd, short what, void *argument)
 {
-  (void)what;
   struct forker *forker = argument;
   struct message answer;
   cleanup_error struct error *ignored = NULL;
-  if (message_receive(fd, &answer, &ignored) > 0)
+  event_remove_timer(forker->event);
+  if (!(what & EV_TIMEOUT) && message_receive(fd, &answer, &ignored) > 0)
     take_answer(forker, &answer);
   else
     lose_zygote(forker);

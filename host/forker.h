@@ -17,6 +17,9 @@ enum {
   FORKER_FORKS_MAX = 1000,
   FORKER_AGE_MAX_MS = 60 * 60 * 1000,
   FORKER_QUEUE_MAX = 64,
+  /* For a fork to be made: else the zygote is taken for lost. Less than what
+   * a client waits for its answer. */
+  FORKER_PATIENCE_MS = 3000,
   /* After one that didn't start, or died at once. */
   FORKER_RETRY_MS = 10000,
 };

@@ -180,6 +180,8 @@ void zygote_stop(struct zygote *zygote)
 void zygote_end(struct zygote *zygote)
 {
   pid_t pid = zygote->pid;
+  if (pid > 0)
+    kill(pid, SIGKILL);
   zygote_stop(zygote);
   while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
     continue;

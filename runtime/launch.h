@@ -61,7 +61,8 @@ int zygote_warm(struct zygote *zygote, const struct library_set *set,
 /* Ends it; its sandboxes go on. It is not waited for. */
 void zygote_stop(struct zygote *zygote);
 
-/* The same, and waits: for a host that outlives it. */
+/* The same at once, whatever it does, and waits: for a host that outlives it.
+ */
 void zygote_end(struct zygote *zygote);
 
 /* Lets whoever is awake go before this process of ours: SCHED_BATCH. */

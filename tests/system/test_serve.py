@@ -382,6 +382,21 @@ def test_a_killed_zygote_is_replaced(served):
     assert {out.report["start"] for out in outcomes} == {"parked"}
 
 
+def test_a_zygote_that_stands_still_is_replaced(served):
+    (zygote,) = below(served.server, "wafer-zygote")
+    os.kill(zygote, signal.SIGSTOP)
+    outcome = served.run("print(1)", "--network=host").check(0, "SUCCEEDED")
+    assert outcome.report["start"] == "alone"
+    wait_for(
+        lambda: below(served.server, "wafer-zygote") not in ([], [zygote]),
+        "another zygote",
+    )
+    wait_for(
+        lambda: served.run("1", "--network=host").report["start"] == "pool",
+        "a fork of it",
+    )
+
+
 def test_a_parked_sandbox_that_died_isnt_given(served):
     for pid in below(served.server, "wafer-keeper"):
         os.kill(pid, signal.SIGKILL)
