@@ -59,6 +59,7 @@ struct pool {
   struct parked making;
   struct error *making_error;
   int64_t failed_ns;
+  bool was_full;
 };
 
 /* Ends a cell that nobody was given, and removes what it had. */
@@ -255,6 +256,18 @@ static bool has_just_failed(const struct pool *pool)
   return pool->failed_ns != 0 && since_ns < RETRY_MS * (int64_t)NS_PER_MS;
 }
 
+/* Once: whoever starts a server may want to wait for that. */
+static void tell_that_it_is_full(struct pool *pool)
+{
+  int count = 0;
+  for (size_t i = 0; i < pool->rack_count; i++)
+    for (size_t j = 0; j < pool->racks[i].shelf_count; j++)
+      count += pool->racks[i].shelves[j]->count;
+  if (!pool->was_full)
+    fprintf(stderr, "wafer: %d sandboxes are parked\n", count);
+  pool->was_full = true;
+}
+
 /* Begins one thing that needs doing, if any; the end of that comes back here.
  * Nothing is tried again before somebody asks. */
 static void when_work(evutil_socket_t fd, short what, void *argument)
@@ -269,9 +282,13 @@ static void when_work(evutil_socket_t fd, short what, void *argument)
     forker_warm(cold, pool->background);
     return;
   }
-  struct shelf *shelf = has_just_failed(pool) ? NULL : find_short_shelf(pool);
+  if (has_just_failed(pool))
+    return;
+  struct shelf *shelf = find_short_shelf(pool);
   if (shelf != NULL)
     begin_to_make(pool, shelf);
+  else
+    tell_that_it_is_full(pool);
 }
 
 static void add_rack(struct pool *pool, const char *library_set)
