@@ -163,6 +163,7 @@ static int release_job(struct execution *execution, struct error **err)
   execution->run.start_ns = released_ns - execution->asked_ns;
   execution->run.started_realtime_ns = clock_realtime_ns();
   heartbeat_write(execution->heartbeat_fd, released_ns, -1);
+  process_identify(execution->cell.sandbox.keeper_pid, &execution->run.keeper);
   return 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "host/process.h"
 #include "host/walls.h"
 #include "sandbox/cgroup_scope.h"
 
@@ -261,7 +260,6 @@ static int own_parked(struct execution *execution, struct error **err)
 
 int start_finish(struct execution *execution, struct error **err)
 {
-  struct run *run = &execution->run;
   int made;
   if (execution->way != START_PARKED)
     made = make_sandbox(execution, err);
@@ -273,7 +271,6 @@ int start_finish(struct execution *execution, struct error **err)
     made = make_sandbox(execution, err);
   if (made < 0)
     return -1;
-  process_identify(execution->cell.sandbox.keeper_pid, &run->keeper);
-  run_set_text(&run->python_version, execution->cell.python_version);
+  run_set_text(&execution->run.python_version, execution->cell.python_version);
   return 0;
 }
