@@ -1,0 +1,1 @@
+EXTRA_DIST += bench/harness.py bench/network bench/start bench/warm
