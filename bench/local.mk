@@ -14,7 +14,7 @@ bench: bench/client
 	$(srcdir)/bench/run --wafer $(bindir)/wafer \
 	  --client $(abs_builddir)/bench/client $(BENCH_FLAGS)
 
-EXTRA_DIST += bench/README.md bench/network bench/run bench/start bench/warm \
+EXTRA_DIST += bench/README.md bench/network bench/run bench/start \
   bench/figures.py bench/forkserver.py bench/harness.py bench/limits.py \
   bench/peers.py bench/processes.py bench/serving.py bench/table.py \
   bench/ways.py
