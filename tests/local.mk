@@ -134,8 +134,7 @@ AM_TESTS_ENVIRONMENT = \
   LINT_CPPFLAGS='$(abs_top_builddir)/tests/lint/cppflags'; \
   export LINT_CPPFLAGS;
 
-EXTRA_DIST += tests/python tests/system tests/vm bench/network bench/start \
-  bench/warm \
+EXTRA_DIST += tests/python tests/system tests/vm \
   scripts/check scripts/lib.sh scripts/setup scripts/tally scripts/try
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

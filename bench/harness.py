@@ -1,0 +1,105 @@
+"""What the benchmarks of this folder share."""
+
+import contextlib
+import ctypes
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PR_SET_CHILD_SUBREAPER = 36
+PYTHON = "/usr/bin/python3.11"
+BWRAP = [
+    *("bwrap", "--unshare-all", "--die-with-parent", "--new-session"),
+    *("--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib"),
+    *("--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin"),
+    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
+]
+
+
+def add_options(parser):
+    parser.add_argument(
+        "--wafer", default=shutil.which("wafer"), help="default: that of PATH"
+    )
+    parser.add_argument(
+        "--folder", default="/var/tmp", help="for the store: a folder on disk"
+    )
+
+
+def check_options(parser, options):
+    if not options.wafer:
+        parser.error("there is no wafer in PATH: name it with --wafer")
+
+
+@contextlib.contextmanager
+def open_folder(options):
+    """A folder that goes with the benchmark, and which a job may reach.
+
+    /tmp may be memory: a durable store is what is to be measured.
+    """
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def environment(folder):
+    """A store and settings of the benchmark's own."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "WAFER_STATE_DIR": str(folder / "state"),
+        "WAFER_CONFIG_DIR": str(folder / "config"),
+        "WAFER_RUNTIME_DIR": str(folder / "run"),
+    }
+
+
+def adopt_orphans():
+    """What outlives its parents becomes a child of ours: prctl(2)."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children():
+    """The pids of this process's children, of all its threads."""
+    found = set()
+    for file in pathlib.Path("/proc/self/task").glob("*/children"):
+        found |= {int(pid) for pid in file.read_text("ascii").split()}
+    return found
+
+
+def reap_orphans(stay=()):
+    """Wait for all children but these; return their seconds of CPU.
+
+    One of those that stay is not to end meanwhile.
+    """
+    cpu_s = 0.0
+    while children() - set(stay):
+        _, _, usage = os.wait4(-1, 0)
+        cpu_s += usage.ru_utime + usage.ru_stime
+    return cpu_s
+
+
+def percentile(values, part):
+    """The least value that this part of them doesn't exceed."""
+    return sorted(values)[math.ceil(part * len(values)) - 1]
+
+
+def check_ran(prog, name, command, env):
+    """See that a command runs a script whose output is "ran"."""
+    done = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode != 0 or done.stdout != "ran\n":
+        sys.exit(
+            f"{prog}: {name} didn't run the script: status"
+            f" {done.returncode}, {done.stderr.rstrip() or 'no message'}"
+        )
