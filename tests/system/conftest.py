@@ -111,11 +111,14 @@ def wafer(request, wafer_of):
     return wafer_of(request.param)
 
 
-@pytest.fixture(params=["cold", "warm"])
+@pytest.fixture(params=["cold", "warm", "parked"])
 def any_wafer(request, wafer):
-    """Each of these, with an interpreter of each job's own and with a fork."""
+    """Each of these, with an interpreter of each job's own, with a fork, and
+    with one that waited in the pool of `wafer serve`."""
     if request.param == "warm":
         wafer.program = WARM
+    if request.param == "parked":
+        wafer.wait_for_pool(wafer.serve())
     return wafer
 
 

@@ -63,6 +63,7 @@ DIFFERENCES = [
     ("leads a session", "True", "a wall: no terminal to type into"),
     ("ids", "((1000, 1000, 1000), (1000, 1000, 1000), [*])",
      "a wall: ids of its own"),
+    ("environment *_NUM_THREADS", "1", "as many as the size has CPUs"),
     ("RLIMIT_*", ANY, LIMITS),
 ]  # fmt: skip
 
@@ -85,7 +86,9 @@ def look_as_python(wafer):
 
 
 def look_inside(wafer):
+    parked = len(wafer.leases) > 0
     outcome = wafer.run(PROBE, "--env=TZ=Europe/Berlin", argv=ARGUMENTS)
+    assert (outcome.report["start"] == "parked") == parked
     return json.loads(outcome.check(0, "SUCCEEDED").stdout)
 
 

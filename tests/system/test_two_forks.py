@@ -89,3 +89,31 @@ def innermost_pid(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text("utf-8")
     (line,) = (each for each in status.splitlines() if "NSpid" in each)
     return int(line.split()[-1])
+
+
+# A module of a set, imported ahead, that has begun to use everything.
+USER = """\
+import logging, multiprocessing, random, ssl, tempfile, uuid
+random.random(), ssl.RAND_bytes(1), uuid.getnode(), tempfile.gettempdir()
+next(tempfile._get_candidate_names())
+"""
+
+
+def test_what_was_imported_ahead_is_new_in_each(sets):
+    lock = sets.index.add("user", files={"user.py": USER})
+    sets.add(lock, "--preload=user").check()
+    sets.wafer.wait_for_pool(sets.wafer.serve(), 16)
+    script = """\
+        import sys
+        assert "user" in sys.modules
+        import logging, multiprocessing, random, ssl, tempfile, uuid
+        print(random.random(), ssl.RAND_bytes(8).hex(), logging._startTime,
+              multiprocessing.current_process().authkey.hex(),
+              next(tempfile._get_candidate_names()), sep="\\n")
+        assert uuid._node is None and tempfile.gettempdir() == "/tmp"
+        """
+    outcomes = [sets.run(script).check(0, "SUCCEEDED") for _ in range(2)]
+    assert [o.report["start"] for o in outcomes] == ["parked"] * 2
+    first, second = (outcome.lines for outcome in outcomes)
+    assert len(first) == len(second) == 5
+    assert not set(first) & set(second)
