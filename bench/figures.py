@@ -202,6 +202,14 @@ def parked_memory(server):
     return statistics.median(whole), statistics.median(jobs)
 
 
+def parked_cpu_ms(server):
+    """CPU that each parked sandbox has taken until it was parked."""
+    return statistics.median(
+        sum(processes.ran_ms(pid) for pid in pids)
+        for pids in server.sandboxes()
+    )
+
+
 def idle_host(server, seconds=10):
     """PSS in MiB of the server alone; how often it, its zygote and what is
     parked got a processor in so many seconds."""

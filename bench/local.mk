@@ -6,8 +6,10 @@ bench_client_SOURCES = bench/client.c
 bench_client_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
   $(EVENT_CFLAGS)
 # What wafer itself is linked with, in the same way.
-bench_client_LDFLAGS = $(wafer_LDFLAGS)
 bench_client_LDADD = $(wafer_LDADD)
+if !SANITIZERS
+bench_client_LDFLAGS = $(wafer_LDFLAGS)
+endif
 
 .PHONY: bench
 bench: bench/client

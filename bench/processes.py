@@ -21,6 +21,12 @@ def cpu_s(pid):
     return sum(int(ticks) for ticks in fields[11:15]) * TICK_S
 
 
+def ran_ms(pid):
+    """CPU of the threads that it has now, finer than cpu_s."""
+    files = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text("ascii").split()[0]) for file in files) / 1e6
+
+
 def memory_bytes(pid, *names):
     """The sum of these lines of its smaps_rollup."""
     path = pathlib.Path(f"/proc/{pid}/smaps_rollup")
