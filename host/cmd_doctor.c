@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "host/egress.h"
 #include "host/format.h"
+#include "host/library_modules.h"
 #include "host/library_sets.h"
 #include "host/options.h"
 #include "host/settings.h"
@@ -150,7 +151,8 @@ static void find_libraries(struct findings *findings)
   int result = library_sets_list(&names, &err);
   for (size_t i = 0; result == 0 && i < names.count; i++) {
     has_none = has_none || strcmp(names.items[i], LIBRARY_SET_NONE) == 0;
-    result = add_set(&text, names.items[i], &err);
+    if (!library_modules_own(names.items[i]))
+      result = add_set(&text, names.items[i], &err);
   }
   if (result < 0)
     add_bad(findings, what, err->text,

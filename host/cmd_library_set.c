@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "host/format.h"
 #include "host/library_build.h"
+#include "host/library_modules.h"
 #include "host/library_sets.h"
 #include "host/library_store.h"
 #include "host/options.h"
@@ -75,6 +76,10 @@ static int add(const struct library_order *order, struct error **err)
   cleanup_library_set struct library_set set = {0};
   if (order->requirements != NULL && order->lock != NULL)
     return error_make(err, EINVAL, "give --requirements or --lock, not both");
+  if (library_modules_own(order->name))
+    return error_make(err, EINVAL,
+                      "names that begin with m. are those of modules of jobs, "
+                      "which go when they are long unused; take another");
   if (library_build(order, &set, err) < 0)
     return -1;
   print_set(&set);

@@ -19,6 +19,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define NAME_PREFIX "m."
+
+bool library_modules_own(const char *name)
+{
+  return strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)) == 0;
+}
+
 void library_modules_release(struct library_modules *modules)
 {
   for (size_t i = 0; i < modules->options.count; i++)
@@ -165,7 +172,7 @@ static char *name_of(const char *names, const char *options,
                 base->dir != NULL ? base->lock_sha256 : "", options, names);
   sha256_text(asked, strlen(asked), hash);
   explicit_bzero(asked, strlen(asked));
-  return xasprintf(LIBRARY_MODULES_PREFIX "%.*s", KEY_LENGTH, hash);
+  return xasprintf(NAME_PREFIX "%.*s", KEY_LENGTH, hash);
 }
 
 /* One of the sets that are modules of jobs. */
@@ -221,9 +228,9 @@ static void collect(void)
       library_sets_list(&names, &ignored) < 0)
     return;
   cleanup_free struct kept *all = xcalloc(names.count, sizeof *all);
-  size_t count = 0, length = strlen(LIBRARY_MODULES_PREFIX);
+  size_t count = 0;
   for (size_t i = 0; i < names.count; i++)
-    if (strncmp(names.items[i], LIBRARY_MODULES_PREFIX, length) == 0)
+    if (library_modules_own(names.items[i]))
       look_at(store.dir, names.items[i], &all[count++]);
   remove_unused(&store, all, count);
 }

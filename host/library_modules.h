@@ -16,8 +16,6 @@
 #include "jobs/text_list.h"
 #include "runtime/library_set.h"
 
-#define LIBRARY_MODULES_PREFIX "m."
-
 enum { LIBRARY_MODULES_AGE_DAYS = 30 };
 #define LIBRARY_MODULES_MAX_BYTES (INT64_C(10) << 30)
 
@@ -26,6 +24,9 @@ struct library_modules {
   struct text_list names;   /* "requests==2.34.2" */
   struct text_list options; /* "--index-url https://…": may hold a password */
 };
+
+/* Whether a set of this name is one of those, and no operator's. */
+bool library_modules_own(const char *name);
 
 void library_modules_release(struct library_modules *modules);
 

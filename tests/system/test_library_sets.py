@@ -391,6 +391,7 @@ WRONG_LINES = [
     (["add", "../x", "--lock=/dev/null"], "isn't a set's name"),
     (["add", "a-0123456789abcdef", "--lock=/dev/null"], "isn't a set's name"),
     (["add", "mine", "--lock=a", "--requirements=b"], "not both"),
+    (["add", "m.x", "--lock=/dev/null"], "take another"),
     (["add", "mine", "--lock=/none"], "/none"),
     (["add"], "usage"),
     (["list", "mine"], "usage"),
