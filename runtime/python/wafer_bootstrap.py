@@ -84,6 +84,11 @@ RENEWED = (
         "a program's processes know each other by a key, made at import",
     ),
     (
+        "threading",
+        lambda threading: threading.main_thread()._set_native_id(),
+        "its own hook passes native_id over (Python 3.11)",
+    ),
+    (
         "logging",
         lambda logging: vars(logging).update(_startTime=time.time()),
         "relativeCreated counts from the import",

@@ -107,9 +107,11 @@ def test_what_was_imported_ahead_is_new_in_each(sets):
         import sys
         assert "user" in sys.modules
         import logging, multiprocessing, random, ssl, tempfile, uuid
+        import threading
         print(random.random(), ssl.RAND_bytes(8).hex(), logging._startTime,
               multiprocessing.current_process().authkey.hex(),
               next(tempfile._get_candidate_names()), sep="\\n")
+        assert threading.main_thread().native_id == threading.get_native_id()
         assert uuid._node is None and tempfile.gettempdir() == "/tmp"
         """
     outcomes = [sets.run(script).check(0, "SUCCEEDED") for _ in range(2)]
