@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+import processes
+
 PR_SET_CHILD_SUBREAPER = 36
 PYTHON = "/usr/bin/python3.11"
 BWRAP = [
@@ -62,21 +64,13 @@ def adopt_orphans():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def children():
-    """The pids of this process's children, of all its threads."""
-    found = set()
-    for file in pathlib.Path("/proc/self/task").glob("*/children"):
-        found |= {int(pid) for pid in file.read_text("ascii").split()}
-    return found
-
-
 def reap_orphans(stay=()):
     """Wait for all children but these; return their seconds of CPU.
 
     One of those that stay is not to end meanwhile.
     """
     cpu_s = 0.0
-    while children() - set(stay):
+    while set(processes.children_of("self")) - set(stay):
         _, _, usage = os.wait4(-1, 0)
         cpu_s += usage.ru_utime + usage.ru_stime
     return cpu_s

@@ -1,5 +1,6 @@
 """What the kernel tells of processes, in /proc: see proc(5)."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -7,11 +8,20 @@ import re
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
+def each_thread(pid, name):
+    """The text of this file of each thread; one that ends has none."""
+    for file in pathlib.Path(f"/proc/{pid}/task").glob(f"*/{name}"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield file.read_text("utf-8", "replace")
+
+
 def children_of(pid):
-    found = []
-    for file in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in file.read_text("ascii").split()]
-    return found
+    """The pids of its children, of all its threads."""
+    return [
+        int(child)
+        for text in each_thread(pid, "children")
+        for child in text.split()
+    ]
 
 
 def cpu_s(pid):
@@ -23,8 +33,8 @@ def cpu_s(pid):
 
 def ran_ms(pid):
     """CPU of the threads that it has now, finer than cpu_s."""
-    files = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(file.read_text("ascii").split()[0]) for file in files) / 1e6
+    texts = each_thread(pid, "schedstat")
+    return sum(int(text.split()[0]) for text in texts) / 1e6
 
 
 def memory_bytes(pid, *names):
@@ -41,8 +51,8 @@ def private_bytes(pid):
 
 def switches(pid):
     """How often a processor was given to one of its threads."""
-    count = 0
-    for file in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
-        found = re.findall(r"ctxt_switches:\s+(\d+)", file.read_text("utf-8"))
-        count += sum(int(number) for number in found)
-    return count
+    return sum(
+        int(number)
+        for text in each_thread(pid, "status")
+        for number in re.findall(r"ctxt_switches:\s+(\d+)", text)
+    )
