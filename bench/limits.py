@@ -1,8 +1,8 @@
 """What a start can't be faster than, on this machine: for bench/run.
 
 A program of its own, since what it forks is to be no larger than a zygote: it
-imports the modules that it is given the names of, and does, for each line that
-it reads, one round of so many at once:
+imports the modules that it is given the names of, if any, and does, for each
+line that it reads, one round of so many at once:
 
     pipe N       wake N processes that wait on a pipe; each answers by a byte
     fork N       fork N times; each child writes a byte and ends
@@ -34,16 +34,22 @@ def main():
 
 def wake(count, _):
     sleepers = [start_sleeper() for _ in range(count)]
+    time.sleep(0.001)  # by then they wait
     begun_ns = []
     for asking, _, _ in sleepers:
         begun_ns.append(time.monotonic_ns())
         os.write(asking, b".")
-    for begun, (asking, answer, pid) in zip(begun_ns, sleepers):
+    taken_ns = []
+    for begun, (_, answer, _) in zip(begun_ns, sleepers):
         os.read(answer, 1)
-        yield time.monotonic_ns() - begun
+        taken_ns.append(time.monotonic_ns() - begun)
+    # All before the first is waited for: the later ones have copies.
+    for asking, answer, _ in sleepers:
         os.close(asking)
         os.close(answer)
+    for _, _, pid in sleepers:
         os.waitpid(pid, 0)
+    return taken_ns
 
 
 def start_sleeper():
@@ -51,13 +57,15 @@ def start_sleeper():
     answer, answering = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(answering, b"!")
-        os.write(answering, os.read(question, 1))
+        os.close(asking)
+        while byte := os.read(question, 1):
+            os.write(answering, byte)
         os._exit(0)
     os.close(question)
     os.close(answering)
-    os.read(answer, 1)
-    time.sleep(0.001)  # by then it waits
+    for _ in range(3):  # else it is the pages that a fork shares
+        os.write(asking, b".")
+        os.read(answer, 1)
     return asking, answer, pid
 
 

@@ -5,6 +5,7 @@ returns for each the nanoseconds from asking for it until the first byte of its
 output was read.  Where it doesn't work here, it raises a Failure that says why.
 """
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -173,7 +174,8 @@ class Helper:
         return [each.split() for each in answer]
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 
