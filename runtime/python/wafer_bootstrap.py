@@ -219,6 +219,7 @@ def run(spec, files, report_fd, stack_signal, execute):
     _add_packages(spec["packages"])
     sys.orig_argv = [sys.executable] + sys.argv
     sys.path.append(PACKAGES)
+    _renew_main()
     return _run_to_end(script, libraries, report_fd, execute)
 
 
@@ -238,6 +239,18 @@ def rehearse(report_fd, stack_signal, execute):
     _is_zip(path)
     execute(path, {"__name__": "__main__"})
     posix.close(script)
+
+
+def _renew_main():
+    """Has the script a `__main__` that can be garbage.
+
+    The one that is there was frozen with the interpreter (gc.freeze): in a
+    circle with any function of the script's it would never go, nor would what
+    it holds, such as a file with unwritten text.
+    """
+    main = type(sys)("__main__")
+    vars(main).update(vars(sys.modules["__main__"]), __annotations__={})
+    sys.modules["__main__"] = main
 
 
 def _set_environment(variables):

@@ -373,3 +373,19 @@ def test_the_interpreter_finds_its_codecs_and_builtins(wafer):
     assert lines[1] == "b'\\xe9' b'\\xc3\\xa9'"
     assert lines[2].startswith("Copyright (c) 2001-")
     assert lines[2].endswith("| Use quit() or Ctrl-D (i.e. EOF) to exit")
+
+
+def test_what_a_script_holds_goes_at_its_end(any_wafer):
+    """Files are written out, even where the script's functions hold them."""
+    script = """\
+        import sys
+        def function():
+            return kept
+        class Last:
+            def __del__(self):
+                print("gone", sys is not None)
+        kept, last = open(1, "w", closefd=False), Last()
+        kept.write("kept ")
+        """
+    outcome = any_wafer.run(script).check(0, "SUCCEEDED")
+    assert sorted(outcome.stdout.split()) == [b"True", b"gone", b"kept"]

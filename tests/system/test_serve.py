@@ -265,6 +265,7 @@ def test_an_idle_pool_does_nothing(served):
 
 def test_sigterm_leaves_nothing(served):
     children = world.descendants(served.server.popen.pid)
+    wait_for(lambda: b" are parked" in served.server.stderr, "the news of it")
     served.server.signal(signal.SIGTERM)
     outcome = served.server.wait()
     assert outcome.status == 0
