@@ -160,16 +160,7 @@ static void init(struct worker *self, pthread_barrier_t *together)
 {
   *self = (struct worker){
       .together = together,
-      .execution =
-          {
-              .zygote = ZYGOTE_INIT,
-              .cell = CELL_INIT,
-              .server = POOL_CLIENT_INIT,
-              .egress = EGRESS_INIT,
-              .run_dir = -1,
-              .result_fd = -1,
-              .heartbeat_fd = -1,
-          },
+      .execution = EXECUTION_INIT,
   };
   self->execution.request = &self->request;
   run_init(&self->execution.run);
@@ -196,8 +187,7 @@ static void finish(struct worker *self)
 
 static void report(const struct worker *self)
 {
-  static const char *const names[] = {"alone", "pool", "parked"};
-  printf("%s %lld %lld\n", names[self->execution.way],
+  printf("%s %lld %lld\n", start_way_name(self->execution.way),
          (long long)(self->first_byte_ns - self->began_ns),
          (long long)(self->first_byte_ns - self->execution.asked_ns));
 }

@@ -81,8 +81,9 @@ def percentile(values, part):
     return sorted(values)[math.ceil(part * len(values)) - 1]
 
 
-def check_ran(prog, name, command, env):
-    """See that a command runs a script whose output is "ran"."""
+def why_it_did_not_run(command, env):
+    """Run a command that runs a script whose output is to be "ran"; return
+    what it says where it isn't, else None."""
     done = subprocess.run(
         command,
         env=env,
@@ -92,8 +93,14 @@ def check_ran(prog, name, command, env):
         encoding="utf-8",
         check=False,
     )
-    if done.returncode != 0 or done.stdout != "ran\n":
-        sys.exit(
-            f"{prog}: {name} didn't run the script: status"
-            f" {done.returncode}, {done.stderr.rstrip() or 'no message'}"
-        )
+    if done.returncode == 0 and done.stdout == "ran\n":
+        return None
+    said = done.stderr.strip().splitlines() or ["it said nothing"]
+    return f"status {done.returncode}: {said[-1]}"
+
+
+def check_ran(prog, name, command, env):
+    """See that a command runs a script whose output is "ran"."""
+    problem = why_it_did_not_run(command, env)
+    if problem is not None:
+        sys.exit(f"{prog}: {name} didn't run the script: {problem}")

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import time
 
+import harness
+
 
 class Failure(Exception):
     """One line: what doesn't work here."""
@@ -96,18 +98,9 @@ class CommandWay:
         command = self.command(self.scripts.new("print('ran')\n"))
         if shutil.which(command[0]) is None:
             raise Failure(f"{command[0]} is not installed")
-        done = subprocess.run(
-            command,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            check=False,
-        )
-        if done.returncode != 0 or done.stdout != "ran\n":
-            said = done.stderr.strip().splitlines() or ["it said nothing"]
-            raise Failure(f"status {done.returncode}: {said[-1]}")
+        problem = harness.why_it_did_not_run(command, self.environment)
+        if problem is not None:
+            raise Failure(problem)
 
     def start(self, count):
         commands = [self.command(self.scripts.new()) for _ in range(count)]

@@ -283,17 +283,10 @@ static void release_execution(struct execution *execution)
 
 int execute(const struct request *request, struct error **err)
 {
-  __attribute__((cleanup(release_execution))) struct execution execution = {
-      .request = request,
-      .zygote = ZYGOTE_INIT,
-      .cell = CELL_INIT,
-      .server = POOL_CLIENT_INIT,
-      .egress = EGRESS_INIT,
-      .run_dir = -1,
-      .result_fd = -1,
-      .heartbeat_fd = -1,
-  };
+  __attribute__((cleanup(release_execution))) struct execution execution =
+      EXECUTION_INIT;
   struct outcome outcome = {0};
+  execution.request = request;
   run_init(&execution.run);
   if (check_size(request->size, err) < 0)
     return -1;

@@ -32,6 +32,8 @@ enum start_way {
   START_PARKED, /* "parked": the server made it ahead, whole */
 };
 
+const char *start_way_name(enum start_way way);
+
 /* Everything that a run in progress holds. */
 struct execution {
   const struct request *request;
@@ -51,6 +53,12 @@ struct execution {
   int64_t asked_ns;    /* for its sandbox: CLOCK_MONOTONIC */
   int64_t released_ns; /* likewise; 0: never */
 };
+
+#define EXECUTION_INIT                                                         \
+  {                                                                            \
+    .zygote = ZYGOTE_INIT, .cell = CELL_INIT, .server = POOL_CLIENT_INIT,      \
+    .egress = EGRESS_INIT, .run_dir = -1, .result_fd = -1, .heartbeat_fd = -1  \
+  }
 
 /* What the event loop saw. */
 struct outcome {

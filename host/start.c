@@ -16,11 +16,16 @@
 static const unsigned wall_scratch = 1U << WALL_SCRATCH;
 static const unsigned wall_uid = 1U << WALL_UID;
 
-static void note_way(struct execution *execution, enum start_way way)
+const char *start_way_name(enum start_way way)
 {
   static const char *const names[] = {"alone", "pool", "parked"};
+  return names[way];
+}
+
+static void note_way(struct execution *execution, enum start_way way)
+{
   execution->way = way;
-  run_set_text(&execution->run.start, names[way]);
+  run_set_text(&execution->run.start, start_way_name(way));
 }
 
 /* Before there is a zygote, which has to stand there, too. Where systemd gives

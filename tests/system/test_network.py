@@ -199,11 +199,7 @@ def test_allowing_asks_for_egress(wafer):
 
 def test_the_configuration_allows_a_network(internet, wafer_of):
     wafer = internet.wafer(wafer_of("root"))
-    wafer.file(
-        "wafer.conf",
-        "allow_network = 10.77.0.0/24\n",
-        folder=wafer.folder("config", 0o700),
-    )
+    wafer.configure("allow_network = 10.77.0.0/24\n")
     got, outcome = reach(wafer, f"tcp {OFFICE}")
     assert got[0]["to"] == OFFICE
     assert outcome.report["allowed_networks"] == ["10.77.0.0/24"]

@@ -4,26 +4,8 @@ import os
 import time
 
 import pytest
-from package_index import Index
-from test_library_sets import Sets
 
 VERSION = "import one; print(one.version)"
-
-
-@pytest.fixture
-def index():
-    with Index() as served:
-        yield served
-
-
-@pytest.fixture
-def sets(wafer, index):
-    return Sets(wafer, index)
-
-
-@pytest.fixture
-def root_sets(root_wafer, index):
-    return Sets(root_wafer, index)
 
 
 def run(sets, script, modules, *options, **keywords):

@@ -35,11 +35,6 @@ def served(wafer):
     return wafer
 
 
-def settings(wafer, text):
-    wafer.folder("config", 0o700)
-    wafer.file("wafer.conf", text, folder=wafer.config_dir)
-
-
 def below(server, beginning):
     """The processes of a server whose names begin so."""
     return [
@@ -222,7 +217,7 @@ def test_a_burst_is_served(wafer):
 
 
 def test_a_small_pool(wafer):
-    settings(wafer, "pool_size = 1\n")
+    wafer.configure("pool_size = 1\n")
     server = wafer.serve()
     wafer.wait_for_pool(server, 2)
     assert wafer.run("1").check(0).report["start"] == "parked"
@@ -230,7 +225,7 @@ def test_a_small_pool(wafer):
 
 @pytest.mark.parametrize("line", ["pool_size = 0", "pool_memory = 1 KiB"])
 def test_a_pool_of_none(wafer, line):
-    settings(wafer, line + "\n")
+    wafer.configure(line + "\n")
     server = wafer.serve()
     wait_for(
         lambda: wafer.run("1").check(0).report["start"] == "pool", "a zygote"

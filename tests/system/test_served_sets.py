@@ -81,12 +81,7 @@ def test_a_set_that_is_built_anew(sets):
 
 
 def test_only_the_sets_that_are_named(sets):
-    sets.wafer.folder("config", 0o700)
-    sets.wafer.file(
-        "wafer.conf",
-        "pool_library_sets = mine\n",
-        folder=sets.wafer.config_dir,
-    )
+    sets.wafer.configure("pool_library_sets = mine\n")
     sets.add(sets.index.add("one"), "--preload=one").check()
     server = sets.wafer.serve()
     sets.wafer.wait_for_pool(server, PARKED)
@@ -96,12 +91,7 @@ def test_only_the_sets_that_are_named(sets):
 
 
 def test_a_set_that_is_named_and_not_there(root_sets):
-    root_sets.wafer.folder("config", 0o700)
-    root_sets.wafer.file(
-        "wafer.conf",
-        "pool_library_sets = none, yours\n",
-        folder=root_sets.wafer.config_dir,
-    )
+    root_sets.wafer.configure("pool_library_sets = none, yours\n")
     outcome = root_sets.wafer.call("serve").check(125)
     assert "no library set yours" in outcome.messages[0]
 

@@ -220,20 +220,15 @@ def test_a_missing_wall_refuses_the_run(plain_wafer):
 
 def test_a_configuration_line_keeps_the_choice(plain_wafer):
     flag = plain_wafer.allow.pop()
-    folder = plain_wafer.folder("config", 0o700)
-    plain_wafer.file(
-        "wafer.conf",
-        f"# for this machine\nallow_missing = {flag.partition('=')[2]}\n",
-        folder=folder,
-    )
+    walls = flag.partition("=")[2]
+    plain_wafer.configure(f"# for this machine\nallow_missing = {walls}\n")
     report = plain_wafer.run("pass").check(0, "SUCCEEDED").report
     assert "scratch" in report["walls"]["missing"]
 
 
 @pytest.mark.parametrize("line", ["allow_missing = moat", "colour = red", "x"])
 def test_a_bad_configuration_line(root_wafer, line):
-    folder = root_wafer.folder("config", 0o700)
-    root_wafer.file("wafer.conf", f"\n{line}\n", folder=folder)
+    root_wafer.configure(f"\n{line}\n")
     outcome = root_wafer.run("print(1)").check(125)
     (message,) = outcome.stderr.decode().splitlines()
     assert "wafer.conf:2" in message

@@ -223,6 +223,11 @@ class Wafer:
         os.chmod(path, mode)
         return path
 
+    def configure(self, text):
+        """Writes his wafer.conf."""
+        self.folder("config", 0o700)
+        self.file("wafer.conf", text, folder=self.config_dir)
+
     def popen(self, arguments, environment=None, **keywords):
         identity = {}
         if not self.is_root:
